@@ -1,0 +1,286 @@
+//! Who listens to whom: every subscription finds its speaker, and both ends have the same type.
+//! It never forbids a circle: circles are the purpose.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Description, Input, NodeName, Output, Port, PortName, Topic,
+    check::{Known, Program},
+    draft::{Draft, RawInput, RawNode},
+    mistakes::{Log, Mistake, Place},
+    near::{near, suggest},
+    show::{list, tick},
+    types::short,
+};
+
+/// The type when any will do, or when it is not known.
+const ANY: &str = "*";
+
+/// The most listeners of one topic: their endpoints stand in one environment variable.
+const LISTENERS_MAX: usize = 200;
+
+/// One output.
+#[derive(Clone)]
+pub(crate) struct Speaker {
+    /// None when it is wrong.
+    pub(crate) kind: Option<String>,
+    /// Where its type is written, else its node.
+    pub(crate) at: Place,
+}
+
+/// The outputs of a graph.
+#[derive(Default)]
+pub(crate) struct Speakers {
+    nodes: BTreeMap<NodeName, Outputs>,
+}
+
+#[derive(Default)]
+struct Outputs {
+    /// What else it may say is not known.
+    unknown: bool,
+    order: Vec<(PortName, Speaker)>,
+}
+
+impl Speakers {
+    pub(crate) fn node(&mut self, node: &NodeName, unknown: bool) {
+        self.nodes.insert(node.clone(), Outputs { unknown, order: Vec::new() });
+    }
+
+    pub(crate) fn add(&mut self, node: &NodeName, output: &PortName, speaker: Speaker) {
+        self.nodes.entry(node.clone()).or_default().order.push((output.clone(), speaker));
+    }
+
+    /// The outputs of a node whose types are known.
+    pub(crate) fn outputs(&self, node: &NodeName) -> Vec<Output> {
+        let outputs = self.nodes.get(node).map(|outputs| outputs.order.as_slice()).unwrap_or_default();
+        let output =
+            |(name, speaker): &(PortName, Speaker)| Some(Output { name: name.clone(), kind: speaker.kind.clone()? });
+        outputs.iter().filter_map(output).collect()
+    }
+
+    fn topics(&self) -> Vec<String> {
+        let names = |(node, outputs): (&NodeName, &Outputs)| {
+            outputs.order.iter().map(|(output, _)| format!("{node}/{output}")).collect::<Vec<_>>()
+        };
+        self.nodes.iter().flat_map(names).collect()
+    }
+
+    fn find(&self, topic: &Topic) -> Option<&Speaker> {
+        let outputs = self.nodes.get(&topic.node)?;
+        outputs.order.iter().find(|(name, _)| *name == topic.output).map(|(_, speaker)| speaker)
+    }
+
+    /// Whether nothing can be said against a topic.
+    fn may_have(&self, topic: &Topic) -> bool {
+        self.nodes.get(&topic.node).is_some_and(|outputs| outputs.unknown)
+    }
+}
+
+/// The check of one graph's edges.
+pub(crate) struct Edges<'a> {
+    own: usize,
+    drafts: &'a [Draft],
+    speakers: &'a [Speakers],
+    log: &'a mut Log,
+    /// What the first listener of each remote topic of unknown type wants.
+    wanted: BTreeMap<Topic, (Vec<String>, Place, String)>,
+    listeners: BTreeMap<Topic, usize>,
+}
+
+/// The listening end of an edge.
+struct Ear<'a> {
+    node: &'a RawNode,
+    input: &'a RawInput,
+    /// What the program says of it.
+    port: Option<&'a Port>,
+}
+
+impl Ear<'_> {
+    fn name(&self) -> String {
+        tick(&format!("{}.{}", self.node.name.value, self.input.name.value))
+    }
+
+    /// The types it takes; none: any.
+    fn types(&self) -> &[String] {
+        self.port.map(|port| port.types.as_slice()).unwrap_or_default()
+    }
+
+    fn takes(&self, kind: &str) -> bool {
+        let types = self.types();
+        types.is_empty() || kind == ANY || types.iter().any(|taken| taken == kind || taken == ANY)
+    }
+}
+
+impl<'a> Edges<'a> {
+    pub(crate) fn new(own: usize, drafts: &'a [Draft], speakers: &'a [Speakers], log: &'a mut Log) -> Edges<'a> {
+        Edges { own, drafts, speakers, log, wanted: BTreeMap::new(), listeners: BTreeMap::new() }
+    }
+
+    /// The inputs of each node in the order of the draft; those with mistakes are left out.
+    pub(crate) fn check(&mut self, known: &'a Known<'_>) -> Vec<Vec<Input>> {
+        known
+            .draft
+            .nodes
+            .iter()
+            .zip(&known.programs)
+            .map(|(node, program)| match program {
+                Some(Program::Described(description)) => {
+                    self.required(node, description);
+                    node.inputs.iter().filter_map(|input| self.described(node, input, description)).collect()
+                }
+                _ => node.inputs.iter().filter_map(|input| self.edge(&Ear { node, input, port: None })).collect(),
+            })
+            .collect()
+    }
+
+    fn required(&mut self, node: &RawNode, description: &Description) {
+        for port in description.inputs.iter().filter(|port| port.required) {
+            let names = || node.inputs.iter().map(|input| input.name.value.as_str());
+            let known = |name: &str| description.inputs.iter().any(|port| port.name == name);
+            // A slip of the finger is told as an input that the program does not have.
+            let slip = || !description.any_inputs && near(&port.name, names().filter(|name| !known(name))).is_some();
+            if names().any(|name| name == port.name) || slip() {
+                continue;
+            }
+            let title =
+                format!("{} does not listen to anything at {}", tick(node.name.value.as_str()), tick(&port.name));
+            let help =
+                format!("it needs that input: subscribe = {{ {} = \"node/output\" }}", super::show::show(&port.name));
+            self.log.push(Mistake::new(&node.name.at, title).absent(&port.name).help(help));
+        }
+    }
+
+    fn described(&mut self, node: &'a RawNode, input: &'a RawInput, description: &'a Description) -> Option<Input> {
+        let name = input.name.value.as_str();
+        let port = description.inputs.iter().find(|port| port.name == name);
+        if port.is_none() && !description.any_inputs {
+            let title = format!("{} has no input {}", tick(node.name.value.as_str()), tick(name));
+            let names: Vec<&str> = description.inputs.iter().map(|port| port.name.as_str()).collect();
+            let mistake = Mistake::new(&input.name.at, title);
+            let mistake = suggest(self.log, mistake, name, names.iter().copied(), "its inputs are");
+            self.log.push(mistake);
+        }
+        self.edge(&Ear { node, input, port })
+    }
+
+    fn edge(&mut self, ear: &Ear<'_>) -> Option<Input> {
+        let topic = ear.input.topic.as_ref()?;
+        let kind = match &topic.value.peer {
+            None => self.heard(ear, self.own)?,
+            Some(_) => match self.peer(ear)? {
+                Some(index) => self.heard(ear, index)?,
+                None => self.guessed(ear),
+            },
+        };
+        let listeners = self.listeners.entry(topic.value.clone()).or_default();
+        *listeners += 1;
+        if *listeners == LISTENERS_MAX + 1 {
+            let title = format!("{} has more than {LISTENERS_MAX} listeners", tick(&topic.value.to_string()));
+            self.log.push(Mistake::new(&topic.at, title));
+        }
+        let RawInput { name, keep, timeout, .. } = ear.input;
+        Some(Input { name: name.value.clone(), topic: topic.value.clone(), kind, keep: *keep, timeout: *timeout })
+    }
+
+    /// The peer that a topic comes from: the index of its draft, or `Some(None)` when that was not given.
+    fn peer(&mut self, ear: &Ear<'_>) -> Option<Option<usize>> {
+        let topic = ear.input.topic.as_ref()?;
+        let name = topic.value.peer.as_ref()?;
+        let own = &self.drafts[self.own];
+        if own.peers.iter().any(|peer| peer.name.value == *name) {
+            return Some(self.drafts.iter().position(|draft| draft.name() == Some(name.as_str())));
+        }
+        let name = name.as_str();
+        if own.name() == Some(name) {
+            let Topic { node, output, .. } = &topic.value;
+            let mistake = Mistake::new(&topic.at, format!("{} is this graph itself", tick(name)));
+            self.log.push(mistake.help(format!("its own topics are written without it: \"{node}/{output}\"")));
+            return None;
+        }
+        let mistake = Mistake::new(&topic.at, format!("there is no peer {}", tick(name))).absent(name);
+        let peers: Vec<&str> = own.peers.iter().map(|peer| peer.name.value.as_str()).collect();
+        let mistake = match peers.is_empty() {
+            true => mistake.help(format!("a peer is written as a table: [peer.{name}]")),
+            false => suggest(self.log, mistake, name, peers.iter().copied(), "the peers are"),
+        };
+        self.log.push(mistake);
+        None
+    }
+
+    /// The type of a topic of one of the drafts, checked against what the listener takes.
+    fn heard(&mut self, ear: &Ear<'_>, index: usize) -> Option<String> {
+        let topic = ear.input.topic.as_ref()?;
+        let speakers = &self.speakers[index];
+        let Some(speaker) = speakers.find(&topic.value) else {
+            if !speakers.may_have(&topic.value) {
+                self.unknown(&topic.value, &topic.at, speakers);
+            }
+            return None;
+        };
+        let kind = speaker.kind.clone()?;
+        if !ear.takes(&kind) {
+            self.mismatch(ear, &topic.value, &kind, speaker);
+        }
+        Some(kind)
+    }
+
+    fn mismatch(&mut self, ear: &Ear<'_>, topic: &Topic, kind: &str, speaker: &Speaker) {
+        let wants: Vec<&str> = ear.types().iter().map(|kind| short(kind)).collect();
+        let (wants, kind) = (wants.join(" or "), short(kind));
+        let title = format!("{} wants {wants} but {} carries {kind}", ear.name(), tick(&topic.to_string()));
+        let Some(topic) = &ear.input.topic else { return };
+        let mistake = Mistake::new(&topic.at, title).label(format!("wants {wants}"));
+        self.log.push(mistake.other(&speaker.at, format!("carries {kind}")));
+    }
+
+    fn unknown(&mut self, topic: &Topic, at: &Place, speakers: &Speakers) {
+        let local = Topic { peer: None, ..topic.clone() }.to_string();
+        let absent = if speakers.nodes.contains_key(&topic.node) { topic.output.as_str() } else { topic.node.as_str() };
+        let mistake = Mistake::new(at, format!("there is no topic {}", tick(&topic.to_string()))).absent(absent);
+        let topics = speakers.topics();
+        let full = |local: &str| match &topic.peer {
+            Some(peer) => format!("{peer}:{local}"),
+            None => local.to_owned(),
+        };
+        let own: Vec<String> = topics
+            .iter()
+            .filter(|name| name.split('/').next() == Some(topic.node.as_str()))
+            .map(|name| full(name))
+            .collect();
+        let help =
+            if let Some(near) = (!self.log.full()).then(|| near(&local, topics.iter().map(String::as_str))).flatten() {
+                format!("did you mean {}?", tick(&full(near)))
+            } else if !own.is_empty() {
+                format!("{} publishes {}", tick(topic.node.as_str()), list(own.iter().map(String::as_str), 12))
+            } else if speakers.nodes.contains_key(&topic.node) {
+                let Topic { node, output, .. } = topic;
+                format!("if it publishes that, write so in [node.{node}]: publish = {{ {output} = \"Type\" }}")
+            } else if topics.is_empty() {
+                "nothing is published here".to_owned()
+            } else {
+                let topics: Vec<String> = topics.iter().take(13).map(|name| full(name)).collect();
+                format!("the topics are {}", list(topics.iter().map(String::as_str), 12))
+            };
+        self.log.push(mistake.help(help));
+    }
+
+    /// The type of a topic of a peer whose file was not given: what the listener takes, when that is only one.
+    fn guessed(&mut self, ear: &Ear<'_>) -> String {
+        let types = ear.types();
+        if let (false, Some(topic)) = (types.is_empty(), &ear.input.topic) {
+            let mine = (types.to_vec(), topic.at.clone(), ear.name());
+            let (others, at, name) = self.wanted.entry(topic.value.clone()).or_insert(mine);
+            if !others.iter().any(|other| ear.takes(other)) {
+                let [wants, others] =
+                    [types, others].map(|types| types.iter().map(|kind| short(kind)).collect::<Vec<_>>().join(" or "));
+                let title = format!("{} wants {wants} but {name} wants {others} from one topic", ear.name());
+                let mistake = Mistake::new(&topic.at, title).label(format!("wants {wants}"));
+                self.log.push(mistake.other(at, format!("wants {others}")));
+            }
+        }
+        match types {
+            [only] => only.clone(),
+            _ => ANY.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The command line: verbs and flags as people know them from ros2 and dora.
+//! It never does what it reads.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use offboard::graph::duration;
+
+use crate::{draw::Drawing, logs::Format, words::did_you_mean};
+
+const EXAMPLES: &str = "\
+Examples:
+  launch robot.toml                       run a graph; Ctrl-C stops it, once more kills
+  launch robot.toml --set node.camera.params.rate=15
+  launch check robot.toml desktop.toml    all mistakes of files that belong together
+  launch graph robot.toml --format dot    draw it
+  launch ps                               which nodes run, and how they are
+  launch topic hz camera/frames           how often, how old, what is missing
+  launch restart camera                   a new process for one node
+  launch stop robot                       stop a graph
+
+Exit codes: 0 well, 1 other, 2 usage, 69 not running, 70 a node gave up,
+78 bad graph file, 130 and 143 signals.";
+
+/// Runs graphs of nodes: checks a graph file, starts its nodes, and restarts alone what crashes.
+#[derive(Debug, Parser)]
+#[command(name = "launch", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run graphs (as `launch FILE…` does)
+    Run(RunArgs),
+    /// Find all mistakes in graph files, without starting anything
+    Check(CheckArgs),
+    /// Draw graphs: who listens to whom
+    Graph(GraphArgs),
+    /// Show the nodes of running graphs
+    #[command(visible_alias = "list")]
+    Ps(PsArgs),
+    /// Look at topics of running graphs
+    Topic {
+        #[command(subcommand)]
+        verb: TopicVerb,
+    },
+    /// Give a node a new process
+    Restart {
+        /// NODE or GRAPH:NODE
+        node: String,
+    },
+    /// Start a node that is stopped, done or given up
+    Start {
+        /// NODE or GRAPH:NODE
+        node: String,
+    },
+    /// Stop a graph, or one node of it
+    Stop {
+        /// GRAPH, NODE or GRAPH:NODE; nothing when only one graph runs
+        target: Option<String>,
+    },
+    /// Print this machine's public key, for the graph files of its peers
+    Key {
+        /// What the link takes
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        args: Vec<String>,
+    },
+}
+
+/// What to run.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Graph files (TOML)
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sets: Sets,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) log: Format,
+    #[command(flatten)]
+    pub(crate) color: ColorArg,
+}
+
+/// Overrides.
+#[derive(Debug, Args)]
+pub(crate) struct Sets {
+    /// Override a value of the file, for instance node.camera.params.rate=15
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) sets: Vec<String>,
+}
+
+/// Whether to colour.
+#[derive(Debug, Args)]
+pub(crate) struct ColorArg {
+    /// When to colour (also NO_COLOR, CLICOLOR_FORCE)
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: Color,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl ColorArg {
+    /// Whether what goes to stderr is coloured.
+    pub(crate) fn is_on(&self) -> bool {
+        match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never,
+        }
+    }
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Graph files that belong together
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sets: Sets,
+    #[command(flatten)]
+    pub(crate) color: ColorArg,
+}
+
+/// What to draw.
+#[derive(Debug, Args)]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub(crate) check: CheckArgs,
+    /// How to draw
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Drawing,
+}
+
+/// What to show.
+#[derive(Debug, Args)]
+pub(crate) struct PsArgs {
+    /// GRAPH, NODE or GRAPH:NODE; all when left out
+    pub(crate) target: Option<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How to look at topics.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TopicVerb {
+    /// All topics and their types
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print messages as they come
+    Echo {
+        /// TOPIC, or GRAPH:TOPIC
+        topic: String,
+        /// End after one message
+        #[arg(long, conflicts_with = "count")]
+        once: bool,
+        /// End after so many messages
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
+        /// End after so long, for instance 5s
+        #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+        within: Option<Duration>,
+        /// One JSON object a line, with all of the header
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measure rate, age and gaps, once a second
+    Hz {
+        /// TOPIC, or GRAPH:TOPIC
+        topic: String,
+        /// Over how many messages at most
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        window: usize,
+        /// End after so many messages
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
+        /// End after so long, for instance 5s
+        #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+        within: Option<Duration>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Whether the first word was meant as a verb but is none: then what to say. `is_file`: whether a file of that name exists.
+pub(crate) fn mistyped(word: &str, is_file: impl Fn(&str) -> bool) -> Option<String> {
+    use clap::CommandFactory;
+    let command = Cli::command();
+    let verbs: Vec<&str> = command
+        .get_subcommands()
+        .flat_map(|verb| std::iter::once(verb.get_name()).chain(verb.get_all_aliases()))
+        .collect();
+    let verb = |word: &str| verbs.contains(&word) || word == "help";
+    if word.starts_with('-') || word.ends_with(".toml") || verb(word) || is_file(word) {
+        return None;
+    }
+    let near = did_you_mean(word, verbs.iter().copied());
+    Some(format!("no such verb or file: {word}{near}\n  `launch --help` shows all verbs; graph files end in .toml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(words: &str) -> Cli {
+        Cli::try_parse_from(words.split(' ')).unwrap()
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_file_alone_is_run() {
+        for words in ["launch robot.toml --set a=1 --set b=2", "launch --set a=1 --set b=2 robot.toml"] {
+            let cli = parse(words);
+            assert!(cli.verb.is_none());
+            assert_eq!((cli.run.files.len(), cli.run.sets.sets.len()), (1, 2));
+        }
+        assert!(matches!(parse("launch run a.toml b.toml").verb, Some(Verb::Run(run)) if run.files.len() == 2));
+        assert!(matches!(parse("launch check a.toml").verb, Some(Verb::Check(_))));
+        assert!(matches!(parse("launch topic hz camera/frames --for 5s").verb, Some(Verb::Topic { .. })));
+    }
+
+    #[test]
+    fn a_mistyped_verb_is_understood() {
+        let says = |word| mistyped(word, |_| false);
+        assert!(says("chekc").unwrap().starts_with("no such verb or file: chekc; did you mean check?"));
+        assert_eq!((says("check"), says("robot.toml"), says("--help"), says("list")), (None, None, None, None));
+        assert!(says("robot").is_some());
+        assert_eq!(mistyped("robot", |_| true), None);
+    }
+}

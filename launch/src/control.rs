@@ -1,0 +1,185 @@
+//! How verbs talk to a running graph: one JSON object a line over a socket of its own, request and answer.
+//! It never waits for a client and never trusts one.
+
+use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+/// The longest request, in bytes.
+const REQUEST_MAX: u64 = 64 << 10;
+
+/// How many clients are served at once; more are turned away.
+const CLIENTS_MAX: usize = 16;
+
+/// How long a client may be silent: longer than any stop takes, which clients wait for.
+const CLIENT_IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// How long to rest when no client can be accepted, for want of file descriptors.
+const REST: Duration = Duration::from_millis(100);
+
+/// What a verb asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum Request {
+    /// How are the nodes?
+    Ps {},
+    /// Which topics are there?
+    Topics {},
+    /// Start a node that is stopped, done or given up.
+    Start { node: String },
+    /// End the graph, or one node.
+    Stop { node: Option<String> },
+    /// A new process for a node.
+    Restart { node: String },
+}
+
+/// What launch answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Answer {
+    /// It is so.
+    Done,
+    /// The nodes.
+    Nodes(Vec<NodeView>),
+    /// The topics, and the steady timeline that their stamps are on.
+    Topics { clock_offset_ns: i64, topics: Vec<TopicView> },
+    /// It cannot be.
+    Error(String),
+}
+
+/// A node as `ps` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NodeView {
+    pub(crate) graph: String,
+    pub(crate) node: String,
+    pub(crate) state: String,
+    pub(crate) why: Option<String>,
+    pub(crate) pid: Option<u32>,
+    pub(crate) restarts: u32,
+    pub(crate) uptime_s: Option<f64>,
+    pub(crate) last_end: Option<String>,
+    /// Passes of its work loop, as its last heartbeat said.
+    pub(crate) beats: Option<u64>,
+    /// What its edges counted, as its last heartbeat said.
+    pub(crate) edges: Vec<EdgeView>,
+    /// The launch that supervises it.
+    pub(crate) launch_pid: u32,
+    /// Its graph file.
+    pub(crate) file: String,
+}
+
+/// One end of an edge, as its node counts it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EdgeView {
+    pub(crate) port: String,
+    pub(crate) topic: String,
+    pub(crate) publishes: bool,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    pub(crate) gaps: u64,
+    pub(crate) dropped: u64,
+    pub(crate) expired: u64,
+    pub(crate) undecodable: u64,
+    pub(crate) wrong_type: u64,
+    pub(crate) oversized: u64,
+}
+
+/// A topic and where to listen to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TopicView {
+    pub(crate) graph: String,
+    pub(crate) topic: String,
+    /// Full protobuf name, or `*`.
+    pub(crate) r#type: String,
+    pub(crate) tap: String,
+}
+
+/// A request and where its answer goes.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// The graph, by its place.
+    pub(crate) graph: usize,
+    pub(crate) request: Request,
+    pub(crate) answer: oneshot::Sender<Answer>,
+}
+
+/// Opens the socket of a graph, for its user alone.
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves clients for ever; requests go to `asked`. Dropped, it turns all of them away.
+pub(crate) async fn serve(graph: usize, listener: UnixListener, asked: mpsc::Sender<Asked>) {
+    let mut clients = JoinSet::new();
+    loop {
+        let client = tokio::select! {
+            client = listener.accept() => client,
+            Some(_) = clients.join_next() => continue,
+        };
+        match client {
+            // What a client does wrong is its own affair.
+            Ok((client, _)) if clients.len() < CLIENTS_MAX => drop(clients.spawn(attend(graph, client, asked.clone()))),
+            Ok(_) => {}
+            Err(_) => sleep(REST).await,
+        }
+    }
+}
+
+async fn attend(graph: usize, mut client: UnixStream, asked: mpsc::Sender<Asked>) -> io::Result<()> {
+    let (from, mut to) = client.split();
+    let mut from = BufReader::new(from);
+    loop {
+        let mut line = String::new();
+        let mut bounded = (&mut from).take(REQUEST_MAX);
+        if timeout(CLIENT_IDLE_MAX, bounded.read_line(&mut line)).await?? == 0 {
+            return Ok(());
+        }
+        let answer = match serde_json::from_str(&line) {
+            Ok(request) => ask(graph, request, &asked).await,
+            Err(error) => Answer::Error(format!("this request does not read: {error}")),
+        };
+        let mut line = serde_json::to_vec(&answer)?;
+        line.push(b'\n');
+        timeout(CLIENT_IDLE_MAX, to.write_all(&line)).await??;
+    }
+}
+
+async fn ask(graph: usize, request: Request, asked: &mpsc::Sender<Asked>) -> Answer {
+    let (answer, answered) = oneshot::channel();
+    let ending = || Answer::Error("the graph is ending".to_owned());
+    if asked.send(Asked { graph, request, answer }).await.is_err() {
+        return ending();
+    }
+    answered.await.unwrap_or_else(|_| ending())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_one_json_object() {
+        let cases = [
+            (Request::Ps {}, r#"{"verb":"ps"}"#),
+            (Request::Stop { node: None }, r#"{"verb":"stop","node":null}"#),
+            (Request::Restart { node: "camera".into() }, r#"{"verb":"restart","node":"camera"}"#),
+        ];
+        for (request, text) in cases {
+            assert_eq!(serde_json::to_string(&request).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Request>(text).unwrap(), request);
+        }
+        assert!(serde_json::from_str::<Request>(r#"{"verb":"halt"}"#).is_err());
+    }
+}

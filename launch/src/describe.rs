@@ -1,0 +1,165 @@
+//! Asks node programs what they are: `PROGRAM --describe`, all at once, for a bounded time.
+//! It never starts a program with arguments that a graph file gave: that might do something.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use offboard::graph::{Description, Program};
+
+use crate::{
+    child::{Places, signal_group},
+    supervisor::Force,
+};
+
+/// How long programs get to answer; they only print.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// The longest answer, in bytes.
+const ANSWER_MAX: u64 = 1 << 20;
+
+/// What the programs of a launch say of themselves. Each is asked once.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    places: Places,
+    answers: BTreeMap<PathBuf, Description>,
+}
+
+impl Programs {
+    /// Asks the programs that these words start in these folders.
+    pub(crate) fn ask(places: Places, runs: &[(PathBuf, Vec<String>)]) -> Programs {
+        let programs: BTreeSet<PathBuf> = runs.iter().filter_map(|(dir, words)| asked(&places, dir, words)).collect();
+        let until = Instant::now() + ANSWER_WITHIN;
+        let asked: Vec<(PathBuf, Question)> =
+            programs.into_iter().filter_map(|program| Some((program.clone(), Question::ask(&program)?))).collect();
+        let answers = asked.into_iter().filter_map(|(program, question)| Some((program, question.answer(until)?)));
+        Programs { answers: answers.collect(), places }
+    }
+
+    /// What is known of the program that these words start in this folder.
+    pub(crate) fn program(&self, dir: &Path, words: &[String]) -> Program {
+        let dir = absolute(dir);
+        match self.places.find(&dir, words.first().map_or("", String::as_str)) {
+            Err(looked) => Program::Missing { looked, there: self.places.ours() },
+            Ok(_) => self.description(&dir, words).map_or(Program::Silent, |it| Program::Described(it.clone())),
+        }
+    }
+
+    /// Whether the program described itself: then it is made with the SDK and sends heartbeats.
+    pub(crate) fn is_described(&self, dir: &Path, words: &[String]) -> bool {
+        self.description(&absolute(dir), words).is_some()
+    }
+
+    fn description(&self, dir: &Path, words: &[String]) -> Option<&Description> {
+        self.answers.get(&asked(&self.places, dir, words)?)
+    }
+}
+
+fn absolute(dir: &Path) -> PathBuf {
+    std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned())
+}
+
+/// The program, when it may be asked: ours, or a bare name.
+fn asked(places: &Places, dir: &Path, words: &[String]) -> Option<PathBuf> {
+    let (word, args) = words.split_first()?;
+    let program = places.find(&absolute(dir), word).ok()?;
+    let bare = args.is_empty() && !word.contains('/');
+    (bare || places.is_ours(&program)).then_some(program)
+}
+
+struct Question {
+    child: Child,
+    text: Receiver<Vec<u8>>,
+}
+
+impl Question {
+    fn ask(program: &Path) -> Option<Question> {
+        let mut child = Command::new(program)
+            .arg("--describe")
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let out = child.stdout.take()?;
+        let (tell, text) = channel();
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // A read that fails is an answer that does not parse.
+            let _ = out.take(ANSWER_MAX).read_to_end(&mut bytes);
+            let _ = tell.send(bytes);
+        });
+        Some(Question { child, text })
+    }
+
+    fn answer(mut self, until: Instant) -> Option<Description> {
+        let text = self.text.recv_timeout(until.saturating_duration_since(Instant::now()));
+        if text.is_err() {
+            signal_group(self.child.id(), Force::Kill);
+        }
+        // It closed its output, or was killed: it ends now, unless it is up to something.
+        while text.is_ok() && matches!(self.child.try_wait(), Ok(None)) {
+            if Instant::now() >= until {
+                signal_group(self.child.id(), Force::Kill);
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        let ended_well = self.child.wait().is_ok_and(|status| status.success());
+        serde_json::from_slice(&text.ok()?).ok().filter(|_| ended_well)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::*;
+
+    #[test]
+    fn programs_answer_at_once_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = Places { beside: dir.path().to_owned(), path: Vec::new() };
+        let scripts = [
+            ("good", r#"[ "$1" = --describe ] && echo '{"about": "good"}'"#),
+            ("bad", "echo '{}'; exit 1"),
+            ("silent", "exec sleep 100"),
+            ("endless", "exec cat /dev/zero"),
+            ("junk", "echo hello"),
+        ];
+        for (name, script) in scripts {
+            let path = dir.path().join(name);
+            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        let run = |name: &str| (dir.path().to_owned(), vec![name.to_owned()]);
+        let began = Instant::now();
+        let runs: Vec<_> = scripts.iter().map(|(name, _)| run(name)).chain([run("none")]).collect();
+        let programs = Programs::ask(places, &runs);
+        assert!(began.elapsed() < ANSWER_WITHIN * 2);
+        let known = |name: &str| programs.program(dir.path(), &[name.to_owned()]);
+        assert!(matches!(known("good"), Program::Described(description) if description.about == "good"));
+        for name in ["bad", "silent", "endless", "junk"] {
+            assert!(matches!(known(name), Program::Silent), "{name}");
+        }
+        assert!(matches!(known("none"), Program::Missing { .. }));
+    }
+
+    #[test]
+    fn a_foreign_program_with_arguments_is_not_started() {
+        let places = Places { beside: "/nowhere".into(), path: vec!["/bin".into()] };
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        let dir = Path::new("/");
+        assert!(asked(&places, dir, &words(&["sh"])).is_some());
+        assert!(asked(&places, dir, &words(&["sh", "-c", "true"])).is_none());
+        assert!(asked(&places, dir, &words(&["bin/sh"])).is_none());
+    }
+}

@@ -1,0 +1,63 @@
+//! Graph files from the disk: read, their programs asked, all checked.
+//! It never starts a node.
+
+use std::{
+    env,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use offboard::graph::{self, Draft, Graph, Override, Source};
+
+use crate::{child::Places, describe::Programs, failure::Failure, supervisor::code};
+
+/// How much of a file is read, in bytes: enough to see that it is too long for a graph file.
+const READ_MAX: u64 = 2 << 20;
+
+/// A checked graph.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) graph: Graph,
+    /// The file, as the command line has it.
+    pub(crate) file: PathBuf,
+    /// For each node whether its program described itself.
+    pub(crate) beats: Vec<bool>,
+}
+
+/// Reads and checks graph files; `sets` are overrides, `color` is for the mistakes.
+///
+/// # Errors
+/// All mistakes of all files, as people read them.
+pub(crate) fn load(files: &[PathBuf], sets: &[String], color: bool) -> Result<Vec<Loaded>, Failure> {
+    let overrides: Result<Vec<Override>, String> = sets.iter().map(|text| Override::parse(text)).collect();
+    let overrides = overrides.map_err(|error| Failure::new(code::USAGE, format!("--set {error}")))?;
+    let drafts: Result<Vec<Draft>, Failure> = files.iter().map(|file| draft(file, &overrides)).collect();
+    let drafts = drafts?;
+    let runs: Vec<(PathBuf, Vec<String>)> = drafts
+        .iter()
+        .flat_map(|draft| draft.programs().into_iter().map(|(_, words)| (draft.dir().to_owned(), words)))
+        .collect();
+    let programs = Programs::ask(Places::here(), &runs);
+    let graphs = graph::check(drafts, &|dir, words| programs.program(dir, words))
+        .map_err(|mistakes| Failure::drawn(code::BAD_GRAPH, mistakes.render(color)))?;
+    let loaded = graphs.into_iter().zip(files).map(|(graph, file)| Loaded {
+        beats: graph.nodes.iter().map(|spec| programs.is_described(&graph.dir, &spec.run)).collect(),
+        file: file.clone(),
+        graph,
+    });
+    Ok(loaded.collect())
+}
+
+fn draft(file: &Path, overrides: &[Override]) -> Result<Draft, Failure> {
+    let text =
+        text_of(file).map_err(|why| Failure::new(code::BAD_GRAPH, format!("cannot read {}: {why}", file.display())))?;
+    let source = Source { path: file.to_owned(), text };
+    Ok(graph::read(source, overrides, &|name| env::var(name).ok(), &text_of))
+}
+
+fn text_of(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let opened = File::open(path).and_then(|file| file.take(READ_MAX).read_to_string(&mut text));
+    opened.map(|_| text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,150 @@
+//! What ends the nodes when launch itself is killed: a small process that holds one end of a pipe.
+//!
+//! launch tells it of each process group it makes. When the pipe closes without a farewell, launch was killed: the guard then
+//! [sweeps](crate::sweep) and removes the runtime files. Nothing else lasts: a parent-death signal dies with a thread and misses
+//! grandchildren, and a `Drop` does not run on SIGKILL.
+//!
+//! It never starts a node and never talks to one.
+
+use std::{
+    fs,
+    io::{self, BufRead, Write},
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{ChildStdin, Command, ExitCode, Stdio},
+    time::Duration,
+};
+
+use rustix::{
+    fs::{OFlags, fcntl_getfl, fcntl_setfl},
+    process::{Pid, WaitOptions},
+};
+
+use crate::{
+    lock,
+    sweep::{sweep, wait_until},
+};
+
+/// The hidden verb.
+pub(crate) const VERB: &str = "__guard";
+
+/// How the guard is called in process lists: who kills every `launch` by name must not meet it.
+const NAME: &str = "offboard-guard";
+
+/// How long launch waits for the guard's last look.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
+
+/// How often a guard that was killed is replaced: more is a wish to have none.
+const RESTARTS_MAX: u32 = 10;
+
+/// The guard as launch holds it.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    run: String,
+    pid: u32,
+    pipe: ChildStdin,
+    groups: Vec<u32>,
+    dirs: Vec<PathBuf>,
+    restarts: u32,
+}
+
+impl Guard {
+    /// Starts the guard of the launch with this mark.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(crate) fn start(run: &str) -> io::Result<Guard> {
+        let (pid, pipe) = spawn(run)?;
+        Ok(Guard { run: run.to_owned(), pid, pipe, groups: Vec::new(), dirs: Vec::new(), restarts: 0 })
+    }
+
+    /// The guard's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// A graph's folder is to be removed with launch.
+    pub(crate) fn add_dir(&mut self, dir: PathBuf) {
+        self.tell(&format!("dir {}", dir.display()));
+        self.dirs.push(dir);
+    }
+
+    /// A process group was made.
+    pub(crate) fn add(&mut self, group: u32) {
+        self.tell(&format!("add {group}"));
+        self.groups.push(group);
+    }
+
+    /// It is gone.
+    pub(crate) fn remove(&mut self, group: u32) {
+        self.tell(&format!("del {group}"));
+        self.groups.retain(|other| *other != group);
+    }
+
+    /// The guard was killed: another one takes its place.
+    ///
+    /// # Errors
+    /// When the system refuses, or that happened too often.
+    pub(crate) fn replace(&mut self) -> io::Result<()> {
+        self.restarts += 1;
+        if self.restarts > RESTARTS_MAX {
+            return Err(io::Error::other("it was killed too often"));
+        }
+        (self.pid, self.pipe) = spawn(&self.run)?;
+        let dirs = self.dirs.iter().map(|dir| format!("dir {}", dir.display()));
+        let lines: Vec<String> = dirs.chain(self.groups.iter().map(|group| format!("add {group}"))).collect();
+        lines.iter().for_each(|line| self.tell(line));
+        Ok(())
+    }
+
+    /// launch ends in good order. The guard looks once more for processes that left their groups, then ends too.
+    pub(crate) fn farewell(mut self) {
+        self.tell("bye");
+        drop(self.pipe);
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        let gone = || !matches!(rustix::process::waitpid(pid, WaitOptions::NOHANG), Ok(None));
+        wait_until(FAREWELL_MAX, gone);
+    }
+
+    fn tell(&mut self, line: &str) {
+        // Never blocks and may fail: a guard that does not read still finds everyone by their mark.
+        let _ = self.pipe.write_all(format!("{line}\n").as_bytes());
+    }
+}
+
+fn spawn(run: &str) -> io::Result<(u32, ChildStdin)> {
+    let mut child = Command::new("/proc/self/exe")
+        .arg0(NAME)
+        .args([VERB, run])
+        // Outside our group Ctrl-C does not reach it; nothing of ours but the pipe is open in it.
+        .process_group(0)
+        .current_dir("/")
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let pipe = child.stdin.take().ok_or_else(|| io::Error::other("it has no pipe"))?;
+    fcntl_setfl(&pipe, fcntl_getfl(&pipe)? | OFlags::NONBLOCK)?;
+    Ok((child.id(), pipe))
+}
+
+/// The guard's own life: listens until the pipe closes, then clears up.
+pub(crate) fn main(run: &str) -> ExitCode {
+    let _ = fs::write("/proc/self/comm", NAME);
+    let (mut groups, mut dirs): (Vec<u32>, Vec<PathBuf>) = (Vec::new(), Vec::new());
+    let mut farewell = false;
+    for line in io::stdin().lock().lines().map_while(Result::ok) {
+        match line.split_once(' ') {
+            Some(("add", group)) => groups.extend(group.parse::<u32>()),
+            Some(("del", group)) => groups.retain(|other| Ok(*other) != group.parse()),
+            Some(("dir", dir)) => dirs.push(PathBuf::from(dir)),
+            _ => farewell = line == "bye",
+        }
+    }
+    sweep(run, if farewell { &[] } else { &groups });
+    if !farewell {
+        dirs.iter().for_each(|dir| lock::remove_if_free(dir));
+    }
+    ExitCode::SUCCESS
+}

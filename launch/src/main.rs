@@ -1,0 +1,134 @@
+//! `launch`: checks a graph file, starts its nodes, supervises them, and shows how they are.
+//!
+//! - [`supervisor`] decides, purely; [`run`] waits for one event and acts; [`running`] is one graph, [`child`] its processes.
+//! - [`guard`] and [`sweep`] see to it that nothing is left behind; [`lock`] that nothing runs twice.
+//! - [`logs`] and [`output`] are what nodes say, [`heartbeat`] is how they live, [`control`] is how verbs ask.
+//! - [`cli`] is the command line; [`files`], [`describe`], [`draw`], [`client`], [`ps`] and [`topic`] are its verbs.
+//!
+//! It never imports a node and never decodes a payload to supervise.
+
+use std::{
+    env,
+    path::Path,
+    process::{Command, ExitCode},
+};
+
+use clap::Parser;
+
+use crate::{
+    cli::{CheckArgs, Cli, GraphArgs, RunArgs, TopicVerb, Verb},
+    failure::Failure,
+    print::print,
+    run::Orders,
+    supervisor::code,
+    topic::Looking,
+};
+
+mod child;
+mod cli;
+mod client;
+mod control;
+mod describe;
+mod draw;
+mod failure;
+mod files;
+mod guard;
+mod heartbeat;
+mod lock;
+mod logs;
+mod output;
+mod print;
+mod ps;
+mod report;
+mod run;
+mod running;
+mod supervisor;
+mod sweep;
+mod topic;
+mod words;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    // The guard stays small: it never meets the command line or the runtime.
+    if let [_, verb, run] = words.as_slice()
+        && verb == guard::VERB
+    {
+        return guard::main(run);
+    }
+    let mistyped = words.get(1).and_then(|word| cli::mistyped(word, |word| Path::new(word).exists()));
+    let done = match mistyped {
+        Some(sentence) => Err(Failure::new(code::USAGE, sentence)),
+        None => obey(Cli::parse()),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            eprint!("{}", failure.text);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn obey(cli: Cli) -> Result<u8, Failure> {
+    let done = match cli.verb {
+        None => return run(cli.run),
+        Some(Verb::Run(args)) => return run(args),
+        Some(Verb::Key { args }) => return key(&args),
+        Some(Verb::Check(args)) => check(&args),
+        Some(Verb::Graph(args)) => graph(&args),
+        Some(Verb::Ps(args)) => ps::ps(args.target.as_deref(), args.json),
+        Some(Verb::Topic { verb }) => look(verb),
+        Some(Verb::Restart { node }) => ps::restart(&node),
+        Some(Verb::Start { node }) => ps::start(&node),
+        Some(Verb::Stop { target }) => ps::stop(target.as_deref()),
+    };
+    done.map(|()| code::OK)
+}
+
+fn run(args: RunArgs) -> Result<u8, Failure> {
+    // A verb behind flags is found here; before all flags it was found already.
+    let first = args.files.first().and_then(|file| file.to_str()).unwrap_or_default();
+    if let Some(sentence) = cli::mistyped(first, |word| Path::new(word).exists()) {
+        return Err(Failure::new(code::USAGE, sentence));
+    }
+    let color = args.color.is_on();
+    run::run(&Orders { files: args.files, sets: args.sets.sets, format: args.log, color })
+}
+
+fn check(args: &CheckArgs) -> Result<(), Failure> {
+    let count = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    for loaded in files::load(&args.files, &args.sets.sets, args.color.is_on())? {
+        let graph = &loaded.graph;
+        let edges = graph.nodes.iter().map(|spec| spec.inputs.len()).sum();
+        let (nodes, edges) = (count(graph.nodes.len(), "node"), count(edges, "edge"));
+        print(&format!("{}: {} is well, {nodes}, {edges}\n", loaded.file.display(), graph.name))?;
+    }
+    Ok(())
+}
+
+fn graph(args: &GraphArgs) -> Result<(), Failure> {
+    let CheckArgs { files, sets, color } = &args.check;
+    let loaded = files::load(files, &sets.sets, color.is_on())?;
+    let graphs: Vec<_> = loaded.iter().map(|loaded| &loaded.graph).collect();
+    print(&draw::draw(&graphs, args.format))
+}
+
+fn look(verb: TopicVerb) -> Result<(), Failure> {
+    match verb {
+        TopicVerb::List { json } => topic::list(json),
+        TopicVerb::Echo { topic, once, count, within, json } => {
+            topic::echo(&topic, Looking { count: if once { Some(1) } else { count }, within, json })
+        }
+        TopicVerb::Hz { topic, window, count, within, json } => {
+            topic::hz(&topic, window, Looking { count, within, json })
+        }
+    }
+}
+
+/// The key is the link's business: its own program knows it.
+fn key(args: &[String]) -> Result<u8, Failure> {
+    let link = child::Places::here().find(Path::new("."), offboard::wiring::LINK);
+    let link = link.map_err(|_| Failure::new(code::OTHER, "there is no program link beside launch"))?;
+    let status = Command::new(link).arg("key").args(args).status()?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(code::OTHER))
+}

@@ -1,0 +1,152 @@
+//! `ps`, `start`, `stop` and `restart`: people and the running graphs' nodes.
+//! It never touches a process itself.
+
+use std::time::Duration;
+
+use crate::{
+    client::{Client, Names, Target, find, running, some_running},
+    control::{NodeView, Request},
+    failure::Failure,
+    print::{print, print_json},
+    supervisor::code,
+    words::{span, table},
+};
+
+/// Which nodes to show.
+pub(crate) fn ps(written: Option<&str>, json: bool) -> Result<(), Failure> {
+    let mut clients = if written.is_some() { some_running()? } else { running()? };
+    let mut nodes = Vec::new();
+    let mut silent = false;
+    for client in &mut clients {
+        match client.nodes() {
+            Ok(views) => nodes.extend(views),
+            Err(failure) => {
+                silent = true;
+                eprint!("{}", failure.text);
+            }
+        }
+    }
+    if nodes.is_empty() && silent {
+        return Err(Failure::drawn(code::OTHER, String::new()));
+    }
+    if let Some(written) = written {
+        let target = find_among(written, &nodes)?;
+        nodes.retain(|node| is_meant(&target, node));
+    }
+    if json {
+        return nodes.iter().try_for_each(print_json);
+    }
+    if nodes.is_empty() {
+        eprintln!("launch: no graph is running; start one with `launch FILE.toml`");
+        return Ok(());
+    }
+    let head = ["GRAPH", "NODE", "STATE", "PID", "RESTARTS", "UPTIME", "LAST END"];
+    print(&table(&head, &nodes.iter().map(row).collect::<Vec<_>>()))
+}
+
+/// `start NODE`.
+pub(crate) fn start(written: &str) -> Result<(), Failure> {
+    on_node(written, "start", |node| Request::Start { node })
+}
+
+/// `restart NODE`.
+pub(crate) fn restart(written: &str) -> Result<(), Failure> {
+    on_node(written, "restart", |node| Request::Restart { node })?;
+    print(&format!("{written} gets a new process; `launch ps` shows how it is\n"))
+}
+
+/// `stop [GRAPH or NODE]`; a graph is waited for.
+pub(crate) fn stop(written: Option<&str>) -> Result<(), Failure> {
+    let mut clients = some_running()?;
+    let names = names(&mut clients)?;
+    let target = match (written, names.as_slice()) {
+        (Some(written), _) => find(written, &names).map_err(not_running)?,
+        (None, [(graph, _)]) => Target::Graph(graph.clone()),
+        (None, several) => {
+            let graphs: Vec<&str> = several.iter().map(|(graph, _)| graph.as_str()).collect();
+            return Err(Failure::new(
+                code::USAGE,
+                format!("several graphs are running: {}; say which to stop", graphs.join(", ")),
+            ));
+        }
+    };
+    match target {
+        Target::Node(graph, node) => tell(&mut clients, &graph, &Request::Stop { node: Some(node) }),
+        Target::Graph(graph) => {
+            tell(&mut clients, &graph, &Request::Stop { node: None })?;
+            clients.iter_mut().filter(|client| client.graph == graph).try_for_each(Client::wait_for_end)
+        }
+    }
+}
+
+fn on_node(written: &str, verb: &str, request: impl Fn(String) -> Request) -> Result<(), Failure> {
+    let mut clients = some_running()?;
+    match find(written, &names(&mut clients)?).map_err(not_running)? {
+        Target::Node(graph, node) => tell(&mut clients, &graph, &request(node)),
+        Target::Graph(graph) => Err(Failure::new(
+            code::USAGE,
+            format!("{graph} is a graph; {verb} takes a node of it, for instance {graph}:NODE"),
+        )),
+    }
+}
+
+fn tell(clients: &mut [Client], graph: &str, request: &Request) -> Result<(), Failure> {
+    clients.iter_mut().filter(|client| client.graph == graph).try_for_each(|client| client.ask(request).map(drop))
+}
+
+/// The names of what answers.
+///
+/// # Errors
+/// When nothing does.
+fn names(clients: &mut [Client]) -> Result<Vec<Names>, Failure> {
+    let mut silent = None;
+    let mut names = Vec::new();
+    for client in clients {
+        match client.nodes() {
+            Ok(nodes) => names.push((client.graph.clone(), nodes.into_iter().map(|node| node.node).collect())),
+            Err(failure) => silent = Some(failure),
+        }
+    }
+    silent.filter(|_| names.is_empty()).map_or(Ok(names), Err)
+}
+
+fn find_among(written: &str, nodes: &[NodeView]) -> Result<Target, Failure> {
+    let mut names: Vec<Names> = Vec::new();
+    for node in nodes {
+        match names.iter_mut().find(|(graph, _)| *graph == node.graph) {
+            Some((_, nodes)) => nodes.push(node.node.clone()),
+            None => names.push((node.graph.clone(), vec![node.node.clone()])),
+        }
+    }
+    find(written, &names).map_err(not_running)
+}
+
+fn is_meant(target: &Target, node: &NodeView) -> bool {
+    match target {
+        Target::Graph(graph) => node.graph == *graph,
+        Target::Node(graph, name) => node.graph == *graph && node.node == *name,
+    }
+}
+
+fn not_running(why: String) -> Failure {
+    Failure::new(code::NOT_RUNNING, why)
+}
+
+fn row(node: &NodeView) -> Vec<String> {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let end = match (&node.last_end, &node.why) {
+        // Why it was given up tells how it ended, too.
+        (_, Some(why)) if node.state == "failed" => Some(why.clone()),
+        (Some(end), Some(why)) => Some(format!("{end} ({why})")),
+        (end, why) => end.clone().or_else(|| why.clone()),
+    };
+    vec![
+        node.graph.clone(),
+        node.node.clone(),
+        node.state.clone(),
+        or_dash(node.pid.map(|pid| pid.to_string())),
+        node.restarts.to_string(),
+        or_dash(node.uptime_s.and_then(|up| Duration::try_from_secs_f64(up).ok()).map(span)),
+        or_dash(end),
+    ]
+}

@@ -1,0 +1,442 @@
+//! Decides what happens to the nodes of one graph: an event in, actions out.
+//!
+//! Theory of operation. [`Supervisor::step`] is a pure function of the time, the event and what happened before. Whoever calls it
+//! owns the processes: it answers each [`Action::Spawn`] at once with [`Event::Started`] or [`Event::NotStarted`], sends the
+//! signals, and calls again with [`Event::Tick`] when [`Supervisor::due`] has come. A node has one process at most; each end is
+//! judged by its own `restart` alone, so a crash touches nobody else.
+//!
+//! It never starts a process, sends a signal, reads a clock or writes a log.
+
+use std::time::Duration;
+
+use offboard::graph::{Restart, RestartWhen};
+
+use self::{
+    exit::EX_CONFIG,
+    supervised::{State, Supervised, Then},
+};
+pub(crate) use self::{
+    exit::{Exit, code},
+    words::{Action, Event, Force, Node, Plan, Report, View},
+};
+
+mod exit;
+mod supervised;
+#[cfg(test)]
+mod tests;
+mod words;
+
+/// A process that was sent KILL and is still there after so long waits in the kernel (a broken device); nobody can end it sooner.
+const LOST_AFTER: Duration = Duration::from_secs(2);
+
+/// A second wish to stop within this time is the same wish: `timeout` and terminals signal the process and its group.
+const SAME_WISH: Duration = Duration::from_millis(100);
+
+/// A tick that comes so late says that this launcher did not run; it then judges nobody's silence.
+const LATE: Duration = Duration::from_millis(250);
+
+/// How long to wait for file descriptors, processes or memory to come back.
+const SCARCE: Duration = Duration::from_millis(500);
+
+/// The nodes of one graph.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    nodes: Vec<Supervised>,
+    now: Duration,
+    /// Once the graph shall end: since when, and the exit code.
+    stopping: Option<(Duration, u8)>,
+    over: bool,
+    chance: u64,
+    actions: Vec<Action>,
+}
+
+impl Supervisor {
+    /// `seed`: any number; restart delays are drawn from it.
+    pub(crate) fn new(plans: Vec<Plan>, seed: u64) -> Supervisor {
+        let nodes = plans.into_iter().map(Supervised::new).collect();
+        Supervisor { nodes, now: Duration::ZERO, stopping: None, over: false, chance: seed, actions: Vec::new() }
+    }
+
+    /// Takes in what happened at `now` (any steady clock) and says what to do, in order.
+    pub(crate) fn step(&mut self, now: Duration, event: Event) -> Vec<Action> {
+        let late = self.due().is_some_and(|due| now > due + LATE);
+        self.now = self.now.max(now);
+        match event {
+            Event::Begin => {}
+            Event::Started { node, pid } => self.started(node, pid),
+            Event::NotStarted { node, why, scarce } => self.not_started(node, why, scarce),
+            Event::Beat { node, incarnation } => self.beat(node, incarnation),
+            Event::Ended { node, pid, exit, left } => self.ended(node, pid, exit, left),
+            Event::Cleared { node, pid } => self.cleared(node, pid),
+            Event::Tick => self.tick(late),
+            Event::Stop { code } => self.stop(code),
+            Event::StartNode(node) => self.start_by_hand(node),
+            Event::StopNode(node) => self.stop_by_hand(node),
+            Event::RestartNode(node) => self.restart_by_hand(node),
+        }
+        self.start_pending();
+        self.end_when_over();
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When to call again with [`Event::Tick`].
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.nodes.iter().filter_map(Supervised::due).min()
+    }
+
+    /// Whose process this is.
+    pub(crate) fn node_of(&self, pid: u32) -> Option<Node> {
+        self.nodes.iter().position(|it| it.pid() == Some(pid))
+    }
+
+    /// How a node is at `now`.
+    pub(crate) fn view(&self, now: Duration, node: Node) -> Option<View> {
+        let it = self.nodes.get(node)?;
+        let pid = it.pid();
+        let (state, why) = match &it.state {
+            State::Pending => ("pending", Some("waits for what it comes after".to_owned())),
+            State::Starting { .. } => ("starting", None),
+            State::Ready { .. } if it.beats() => ("ready", None),
+            State::Ready { .. } => ("running", None),
+            State::Stopping { .. } => ("stopping", None),
+            State::Waiting { until } => {
+                ("waiting", Some(format!("starts in {:.1} s", until.saturating_sub(now).as_secs_f64())))
+            }
+            State::Stopped => ("stopped", None),
+            State::Done => ("done", None),
+            State::Failed { why } => ("failed", Some(why.clone())),
+        };
+        let up = pid.map(|_| now.saturating_sub(it.since));
+        Some(View { state, why, pid, restarts: it.starts.saturating_sub(1), up, last_end: it.last_end.clone() })
+    }
+
+    fn started(&mut self, node: Node, pid: u32) {
+        let stopping = self.stopping.is_some();
+        let now = self.now;
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        if !matches!(it.state, State::Starting { pid: None, .. }) {
+            return;
+        }
+        (it.since, it.heard) = (now, now);
+        it.previous = it.incarnation.take().or(it.previous);
+        it.starts += 1;
+        let report = Report::Started { pid, starts: it.starts };
+        it.state = State::Starting { pid: Some(pid), due: Some(now + it.plan.ready) };
+        let beats = it.beats();
+        self.report(node, report);
+        if stopping {
+            self.ask(node, Then::Stay);
+        } else if !beats {
+            self.make_ready(node, pid);
+        }
+    }
+
+    fn not_started(&mut self, node: Node, why: String, scarce: bool) {
+        let now = self.now;
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        if !matches!(it.state, State::Starting { pid: None, .. }) {
+            return;
+        }
+        it.since = now;
+        let exit = Exit::NotStarted(why);
+        if !scarce || self.stopping.is_some() {
+            return self.follow(node, exit, Then::Judge);
+        }
+        // No fault of the node's: it does not count against it.
+        it.state = State::Waiting { until: now + SCARCE };
+        self.report(node, Report::Ended { exit, lived: Duration::ZERO, again: SCARCE });
+    }
+
+    fn beat(&mut self, node: Node, incarnation: u64) {
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        if it.previous == Some(incarnation) {
+            return;
+        }
+        match it.state {
+            State::Starting { pid: Some(pid), .. } => {
+                (it.incarnation, it.heard) = (Some(incarnation), self.now);
+                self.make_ready(node, pid);
+            }
+            State::Ready { .. } => (it.incarnation, it.heard) = (Some(incarnation), self.now),
+            _ => {}
+        }
+    }
+
+    fn make_ready(&mut self, node: Node, pid: u32) {
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        it.state = State::Ready { pid };
+        it.was_ready = true;
+        let after = self.now.saturating_sub(it.since);
+        self.report(node, Report::Ready { after });
+    }
+
+    fn ended(&mut self, node: Node, pid: u32, exit: Exit, left: bool) {
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        if it.pid() != Some(pid) {
+            return;
+        }
+        it.last_end = Some(exit.to_string());
+        let now = self.now;
+        let (kill_at, killed, then) = match it.state {
+            State::Stopping { ended: Some(_), .. } => return,
+            State::Stopping { kill_at, killed, then, .. } => (kill_at, killed, then),
+            _ => (now + it.plan.stop, false, Then::Judge),
+        };
+        if !left {
+            return self.follow(node, exit, then);
+        }
+        // Its children may hold its device: they end before it is started again, asked first (one of them may be the motor).
+        it.state = State::Stopping { pid, kill_at, killed, ended: Some(exit), then };
+        self.signal(node, pid, if killed { Force::Kill } else { Force::Ask });
+    }
+
+    fn cleared(&mut self, node: Node, pid: u32) {
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        if let State::Stopping { pid: own, ended: Some(exit), then, .. } = &it.state
+            && *own == pid
+        {
+            let (exit, then) = (exit.clone(), *then);
+            self.follow(node, exit, then);
+        }
+    }
+
+    /// Nothing is left of a node's process: what now?
+    fn follow(&mut self, node: Node, exit: Exit, then: Then) {
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        it.last_end = Some(exit.to_string());
+        match then {
+            _ if self.stopping.is_some() => it.state = State::Stopped,
+            Then::Judge => self.judge(node, exit),
+            Then::Start => self.spawn(node),
+            Then::Stay => {
+                it.state = State::Stopped;
+                self.report(node, Report::Stopped);
+            }
+        }
+    }
+
+    fn judge(&mut self, node: Node, exit: Exit) {
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        let Restart { when, window, max, .. } = it.plan.restart;
+        match (when, &exit) {
+            (_, Exit::Code(EX_CONFIG)) => {
+                return self.fail(node, format!("{exit}: restarting cannot help until its parameters are right"));
+            }
+            (RestartWhen::OnFailure | RestartWhen::Never, Exit::Code(0)) => return self.done(node),
+            (RestartWhen::Never, _) => return self.fail(node, format!("{exit}, and it is never restarted")),
+            _ => {}
+        }
+        let lived = self.now.saturating_sub(it.since);
+        let ends = it.count_end(self.now, lived);
+        if ends > max {
+            return self.fail(
+                node,
+                format!("it ended {ends} times within {} s, the last time with {exit}", window.as_secs_f64()),
+            );
+        }
+        let chance = self.chance();
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        let again = it.delay(chance);
+        it.state = State::Waiting { until: self.now + again };
+        self.report(node, Report::Ended { exit, lived, again });
+        if again.is_zero() {
+            self.spawn(node);
+        }
+    }
+
+    fn done(&mut self, node: Node) {
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        it.state = State::Done;
+        let required = it.plan.required;
+        self.report(node, Report::Done);
+        if required {
+            self.begin_stop(code::OK);
+        }
+    }
+
+    fn fail(&mut self, node: Node, why: String) {
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        it.state = State::Failed { why: why.clone() };
+        let required = it.plan.required;
+        self.report(node, Report::Failed { why });
+        if required {
+            self.begin_stop(code::GAVE_UP);
+        }
+    }
+
+    fn tick(&mut self, late: bool) {
+        let now = self.now;
+        for node in 0..self.nodes.len() {
+            let Some(it) = self.nodes.get_mut(node) else { continue };
+            if late {
+                it.forgive(now);
+            }
+            let Some(due) = it.due().filter(|due| now >= *due) else { continue };
+            match it.state {
+                State::Starting { .. } => {
+                    let after = now.saturating_sub(it.since);
+                    self.report(node, Report::NotReady { after });
+                    self.ask(node, Then::Judge);
+                }
+                State::Ready { .. } => {
+                    let silent = now.saturating_sub(it.heard);
+                    self.report(node, Report::Hung { silent });
+                    self.ask(node, Then::Judge);
+                }
+                State::Stopping { killed: true, .. } => self.lost(node),
+                State::Stopping { .. } => {
+                    let after = it.plan.stop + now.saturating_sub(due);
+                    self.report(node, Report::Killed { after });
+                    self.kill(node);
+                }
+                State::Waiting { .. } => self.spawn(node),
+                _ => {}
+            }
+        }
+    }
+
+    fn stop(&mut self, code: u8) {
+        match self.stopping {
+            None => self.begin_stop(code),
+            Some((since, _)) if self.now < since + SAME_WISH => {}
+            Some(_) => (0..self.nodes.len()).rev().for_each(|node| self.kill(node)),
+        }
+    }
+
+    /// Asks every node to end, the last of the file first: motors stand behind what drives them.
+    fn begin_stop(&mut self, code: u8) {
+        if self.stopping.is_some() {
+            return;
+        }
+        self.stopping = Some((self.now, code));
+        for node in (0..self.nodes.len()).rev() {
+            self.ask(node, Then::Stay);
+        }
+    }
+
+    fn start_by_hand(&mut self, node: Node) {
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        if self.stopping.is_some() {
+            return;
+        }
+        match &mut it.state {
+            State::Stopping { then, .. } => *then = Then::Start,
+            State::Starting { .. } | State::Ready { .. } => {}
+            _ => {
+                it.forget_ends();
+                self.spawn(node);
+            }
+        }
+    }
+
+    fn stop_by_hand(&mut self, node: Node) {
+        if self.stopping.is_none() {
+            self.ask(node, Then::Stay);
+        }
+    }
+
+    fn restart_by_hand(&mut self, node: Node) {
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        if self.stopping.is_none() && it.pid().is_some() {
+            it.forget_ends();
+            self.ask(node, Then::Start);
+        } else {
+            self.start_by_hand(node);
+        }
+    }
+
+    /// Asks a node's process to end; `then` says what follows. Without a process it is stopped already, unless it is over for good.
+    fn ask(&mut self, node: Node, then: Then) {
+        let now = self.now;
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        match &mut it.state {
+            State::Starting { pid: Some(pid), .. } | State::Ready { pid } => {
+                let pid = *pid;
+                let kill_at = now + it.plan.stop;
+                it.state = State::Stopping { pid, kill_at, killed: false, ended: None, then };
+                self.signal(node, pid, Force::Ask);
+            }
+            State::Stopping { then: planned, .. } => *planned = then,
+            State::Pending | State::Waiting { .. } => it.state = State::Stopped,
+            State::Starting { pid: None, .. } | State::Stopped | State::Done | State::Failed { .. } => {}
+        }
+    }
+
+    fn kill(&mut self, node: Node) {
+        let now = self.now;
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        if let State::Stopping { pid, kill_at, killed, .. } = &mut it.state {
+            (*kill_at, *killed) = (now + LOST_AFTER, true);
+            let pid = *pid;
+            self.signal(node, pid, Force::Kill);
+        }
+    }
+
+    /// A process survives KILL: the graph's end does not wait for it, its own next start does.
+    fn lost(&mut self, node: Node) {
+        self.report(node, Report::Lost);
+        self.kill(node);
+        if self.stopping.is_some()
+            && let Some(it) = self.nodes.get_mut(node)
+        {
+            it.state = State::Stopped;
+        }
+    }
+
+    fn spawn(&mut self, node: Node) {
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        it.state = State::Starting { pid: None, due: None };
+        self.actions.push(Action::Spawn(node));
+    }
+
+    fn start_pending(&mut self) {
+        if self.stopping.is_some() {
+            return;
+        }
+        for node in 0..self.nodes.len() {
+            let first =
+                |dep: &Node| self.nodes.get(*dep).is_none_or(|it| it.was_ready || matches!(it.state, State::Done));
+            let starts = self
+                .nodes
+                .get(node)
+                .is_some_and(|it| matches!(it.state, State::Pending) && it.plan.after.iter().all(first));
+            if starts {
+                self.spawn(node);
+            }
+        }
+    }
+
+    fn end_when_over(&mut self) {
+        // Called after every node that can start was started: who is still pending waits for one that is over.
+        let over = |it: &Supervised| matches!(it.state, State::Done | State::Failed { .. } | State::Pending);
+        let mut own = self.nodes.iter().filter(|it| !it.plan.added).peekable();
+        if self.stopping.is_none() && own.peek().is_some() && own.all(over) {
+            let failed = self.nodes.iter().any(|it| matches!(it.state, State::Failed { .. }) && !it.plan.added);
+            self.begin_stop(if failed { code::GAVE_UP } else { code::OK });
+        }
+        if let Some((_, code)) = self.stopping
+            && !self.over
+            && !self.nodes.iter().any(Supervised::is_alive)
+        {
+            self.over = true;
+            self.actions.push(Action::Quit(code));
+        }
+    }
+
+    fn signal(&mut self, node: Node, pid: u32, force: Force) {
+        self.actions.push(Action::Signal { node, pid, force });
+    }
+
+    fn report(&mut self, node: Node, report: Report) {
+        self.actions.push(Action::Report(node, report));
+    }
+
+    /// The next number in 0..1 (splitmix64).
+    fn chance(&mut self) -> f64 {
+        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.chance;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        f64::from((z >> 32) as u32) / (f64::from(u32::MAX) + 1.0)
+    }
+}

@@ -1,0 +1,450 @@
+//! Stories about the supervisor, and what must hold in all of them.
+
+use std::collections::HashMap;
+
+use offboard::graph::Watchdog;
+use proptest::prelude::*;
+
+use super::{supervised::*, *};
+
+const MS: Duration = Duration::from_millis(1);
+const SEC: Duration = Duration::from_secs(1);
+
+fn plan() -> Plan {
+    Plan {
+        after: Vec::new(),
+        required: false,
+        added: false,
+        beats: false,
+        restart: Restart::default(),
+        ready: 10 * SEC,
+        watchdog: Watchdog::Default,
+        stop: 2 * SEC,
+    }
+}
+
+/// A supervisor and a world that starts whatever it asks for.
+struct World {
+    supervisor: Supervisor,
+    now: Duration,
+    pids: u32,
+    alive: HashMap<Node, u32>,
+    /// Of the alive, those whose main process is gone.
+    left: HashMap<Node, u32>,
+    /// Whether KILL kills at once; else a story says when.
+    mortal: bool,
+    done: Vec<Action>,
+}
+
+impl World {
+    fn new(plans: Vec<Plan>) -> World {
+        let supervisor = Supervisor::new(plans, 7);
+        let (alive, left) = (HashMap::new(), HashMap::new());
+        let (now, pids, mortal, done) = (Duration::ZERO, 100, false, Vec::new());
+        let mut world = World { supervisor, now, pids, alive, left, mortal, done };
+        world.event(Event::Begin);
+        world
+    }
+
+    /// What followed from this event.
+    fn event(&mut self, event: Event) -> Vec<Action> {
+        let before = self.done.len();
+        let mut events = vec![event];
+        while !events.is_empty() {
+            let event = events.remove(0);
+            for action in self.supervisor.step(self.now, event) {
+                if let Action::Spawn(node) = action {
+                    self.pids += 1;
+                    assert_eq!(self.alive.insert(node, self.pids), None, "two processes of node {node}");
+                    events.push(Event::Started { node, pid: self.pids });
+                }
+                if let Action::Signal { node, pid, force: Force::Kill } = action
+                    && self.mortal
+                    && self.alive.remove(&node).is_some()
+                {
+                    let exit = Exit::Signal(9);
+                    let gone = self.left.remove(&node).is_some();
+                    let dies = Event::Ended { node, pid, exit, left: false };
+                    events.push(if gone { Event::Cleared { node, pid } } else { dies });
+                }
+                self.done.push(action);
+            }
+        }
+        self.done[before..].to_vec()
+    }
+
+    fn end(&mut self, node: Node, exit: Exit) -> Vec<Action> {
+        let pid = self.alive.remove(&node).unwrap();
+        self.event(Event::Ended { node, pid, exit, left: false })
+    }
+
+    fn wait(&mut self, time: Duration) -> Vec<Action> {
+        let before = self.done.len();
+        let end = self.now + time;
+        while let Some(due) = self.supervisor.due().filter(|due| *due <= end) {
+            self.now = self.now.max(due);
+            self.event(Event::Tick);
+        }
+        self.now = end;
+        self.done[before..].to_vec()
+    }
+
+    fn state(&self, node: Node) -> &'static str {
+        self.supervisor.view(self.now, node).unwrap().state
+    }
+
+    fn starts(&self, node: Node) -> usize {
+        self.done.iter().filter(|action| **action == Action::Spawn(node)).count()
+    }
+}
+
+fn signals(actions: &[Action]) -> Vec<(Node, Force)> {
+    let signal = |action: &Action| match action {
+        Action::Signal { node, force, .. } => Some((*node, *force)),
+        _ => None,
+    };
+    actions.iter().filter_map(signal).collect()
+}
+
+fn quits(actions: &[Action]) -> Option<u8> {
+    actions.iter().find_map(|action| if let Action::Quit(code) = action { Some(*code) } else { None })
+}
+
+#[test]
+fn a_crashing_node_restarts_alone_and_at_once() {
+    let mut world = World::new(vec![plan(), plan()]);
+    let actions = world.end(0, Exit::Signal(9));
+    assert!(actions.contains(&Action::Spawn(0)));
+    assert!(signals(&actions).is_empty());
+    assert_eq!(world.starts(1), 1);
+}
+
+#[test]
+fn a_crash_loop_is_slowed_and_then_given_up() {
+    let mut world = World::new(vec![plan(), plan()]);
+    for _ in 0..5 {
+        world.end(0, Exit::Code(1));
+        world.wait(2100 * MS);
+        assert_eq!(world.state(0), "running");
+    }
+    world.end(0, Exit::Code(1));
+    world.wait(60 * SEC);
+    // Two seconds between ends: six of them are never within ten seconds; the delays grow all the same.
+    assert_ne!(world.state(0), "failed");
+
+    let mut world = World::new(vec![plan(), plan()]);
+    for _ in 0..5 {
+        world.end(0, Exit::Code(1));
+        world.wait(1600 * MS);
+    }
+    let actions = world.end(0, Exit::Code(1));
+    assert_eq!(world.state(0), "failed");
+    let why = "it ended 6 times within 10 s, the last time with exit code 1".to_owned();
+    assert!(actions.contains(&Action::Report(0, Report::Failed { why })));
+    assert_eq!((world.starts(0), world.state(1)), (6, "running"));
+}
+
+#[test]
+fn a_node_that_lived_as_long_as_the_window_starts_afresh() {
+    let mut world = World::new(vec![plan()]);
+    for _ in 0..3 {
+        world.end(0, Exit::Code(1));
+        world.wait(SEC);
+    }
+    world.wait(10 * SEC);
+    assert!(world.end(0, Exit::Code(1)).contains(&Action::Spawn(0)));
+}
+
+#[test]
+fn a_wrong_configuration_is_given_up_at_once() {
+    let mut world = World::new(vec![plan(), plan()]);
+    world.end(0, Exit::Code(78));
+    assert_eq!((world.state(0), world.starts(0)), ("failed", 1));
+}
+
+#[test]
+fn a_good_end_is_the_last_where_the_file_says_so() {
+    let restart = Restart { when: RestartWhen::OnFailure, ..Restart::default() };
+    let mut world = World::new(vec![Plan { restart, ..plan() }, plan()]);
+    world.end(0, Exit::Code(0));
+    assert_eq!(world.state(0), "done");
+}
+
+#[test]
+fn a_required_node_takes_the_graph_with_it() {
+    let restart = Restart { when: RestartWhen::Never, ..Restart::default() };
+    let mut world = World::new(vec![Plan { required: true, restart, ..plan() }, plan(), plan()]);
+    let actions = world.end(0, Exit::Code(3));
+    assert_eq!(signals(&actions), [(2, Force::Ask), (1, Force::Ask)]);
+    world.end(2, Exit::Signal(15));
+    assert_eq!(quits(&world.end(1, Exit::Signal(15))), Some(code::GAVE_UP));
+}
+
+#[test]
+fn the_graph_ends_when_no_node_can_come_back() {
+    let restart = Restart { when: RestartWhen::Never, ..Restart::default() };
+    let once = Plan { restart, ..plan() };
+    let waits = Plan { after: vec![0], beats: true, ..plan() };
+    let mut world = World::new(vec![Plan { beats: true, ..once.clone() }, waits, Plan { added: true, ..plan() }]);
+    let actions = world.end(0, Exit::Code(1));
+    assert_eq!(signals(&actions), [(2, Force::Ask)]);
+    assert_eq!(quits(&world.end(2, Exit::Signal(15))), Some(code::GAVE_UP));
+
+    let mut world = World::new(vec![once]);
+    assert_eq!(quits(&world.end(0, Exit::Code(0))), Some(code::OK));
+}
+
+#[test]
+fn a_node_starts_when_those_before_it_are_ready() {
+    let mut world = World::new(vec![Plan { after: vec![1], ..plan() }, Plan { beats: true, ..plan() }]);
+    assert_eq!((world.state(0), world.state(1)), ("pending", "starting"));
+    world.event(Event::Beat { node: 1, incarnation: 1 });
+    assert_eq!((world.state(0), world.state(1)), ("running", "ready"));
+}
+
+#[test]
+fn a_node_that_does_not_get_ready_is_killed_and_replaced() {
+    let mut world = World::new(vec![Plan { beats: true, ready: SEC, ..plan() }]);
+    assert!(signals(&world.wait(999 * MS)).is_empty());
+    assert_eq!(signals(&world.wait(MS)), [(0, Force::Ask)]);
+    assert_eq!(signals(&world.wait(2 * SEC)), [(0, Force::Kill)]);
+    assert!(world.end(0, Exit::Signal(9)).contains(&Action::Spawn(0)));
+}
+
+#[test]
+fn a_silent_work_loop_is_a_hang() {
+    let mut world = World::new(vec![Plan { beats: true, ..plan() }]);
+    for _ in 0..8 {
+        world.event(Event::Beat { node: 0, incarnation: 1 });
+        assert!(signals(&world.wait(999 * MS)).is_empty());
+    }
+    assert_eq!(signals(&world.wait(MS)), [(0, Force::Ask)]);
+}
+
+#[test]
+fn a_node_that_never_beat_is_not_watched() {
+    let mut world = World::new(vec![plan()]);
+    assert!(world.wait(1000 * SEC).is_empty());
+    assert_eq!(world.state(0), "running");
+}
+
+#[test]
+fn a_late_heartbeat_of_the_last_process_says_nothing_about_the_new_one() {
+    let mut world = World::new(vec![Plan { beats: true, ..plan() }]);
+    world.event(Event::Beat { node: 0, incarnation: 1 });
+    world.end(0, Exit::Signal(9));
+    world.event(Event::Beat { node: 0, incarnation: 1 });
+    assert_eq!(world.state(0), "starting");
+    world.event(Event::Beat { node: 0, incarnation: 2 });
+    assert_eq!(world.state(0), "ready");
+}
+
+#[test]
+fn a_launcher_that_slept_judges_nobody() {
+    let mut world = World::new(vec![Plan { beats: true, ..plan() }]);
+    world.event(Event::Beat { node: 0, incarnation: 1 });
+    world.now += 60 * SEC;
+    assert!(world.event(Event::Tick).is_empty());
+    assert_eq!(signals(&world.wait(SEC)), [(0, Force::Ask)]);
+}
+
+#[test]
+fn children_that_outlive_their_node_end_before_it_is_started_again() {
+    let mut world = World::new(vec![plan()]);
+    let pid = world.alive.remove(&0).unwrap();
+    let exit = Exit::Signal(9);
+    assert_eq!(signals(&world.event(Event::Ended { node: 0, pid, exit, left: true })), [(0, Force::Ask)]);
+    assert_eq!(signals(&world.wait(2 * SEC)), [(0, Force::Kill)]);
+    assert_eq!(world.starts(0), 1);
+    assert!(world.event(Event::Cleared { node: 0, pid }).contains(&Action::Spawn(0)));
+}
+
+#[test]
+fn a_stop_asks_in_reverse_order_then_kills_and_quits_last() {
+    let mut world = World::new(vec![plan(), plan(), plan()]);
+    let actions = world.event(Event::Stop { code: 130 });
+    assert_eq!(signals(&actions), [(2, Force::Ask), (1, Force::Ask), (0, Force::Ask)]);
+    world.end(1, Exit::Signal(15));
+    assert_eq!(signals(&world.wait(2 * SEC)), [(0, Force::Kill), (2, Force::Kill)]);
+    assert_eq!(quits(&world.end(0, Exit::Signal(9))), None);
+    assert_eq!(world.end(2, Exit::Signal(9)).last(), Some(&Action::Quit(130)));
+}
+
+#[test]
+fn a_second_stop_kills_at_once_but_not_when_it_is_the_same_wish() {
+    let mut world = World::new(vec![plan()]);
+    world.event(Event::Stop { code: 130 });
+    assert!(signals(&world.event(Event::Stop { code: 130 })).is_empty());
+    world.wait(SAME_WISH);
+    assert_eq!(signals(&world.event(Event::Stop { code: 130 })), [(0, Force::Kill)]);
+}
+
+#[test]
+fn a_process_that_survives_kill_does_not_hold_up_the_end() {
+    let mut world = World::new(vec![plan()]);
+    world.event(Event::Stop { code: 143 });
+    assert_eq!(quits(&world.wait(2 * SEC + LOST_AFTER)), Some(143));
+}
+
+#[test]
+fn people_stop_start_and_restart_single_nodes() {
+    let mut world = World::new(vec![plan(), plan()]);
+    world.event(Event::StopNode(0));
+    world.end(0, Exit::Signal(15));
+    world.wait(60 * SEC);
+    assert_eq!(world.state(0), "stopped");
+    world.event(Event::StartNode(0));
+    assert_eq!(world.state(0), "running");
+    assert_eq!(signals(&world.event(Event::RestartNode(0))), [(0, Force::Ask)]);
+    assert!(world.end(0, Exit::Signal(15)).contains(&Action::Spawn(0)));
+    world.end(0, Exit::Code(78));
+    world.event(Event::RestartNode(0));
+    assert_eq!((world.state(0), world.starts(0)), ("running", 4));
+}
+
+#[test]
+fn want_of_file_descriptors_is_no_fault_of_the_nodes() {
+    let mut supervisor = Supervisor::new(vec![plan(), plan()], 7);
+    supervisor.step(Duration::ZERO, Event::Begin);
+    for count in 0..100 {
+        let now = SCARCE * count;
+        supervisor.step(now, Event::NotStarted { node: 0, why: "EMFILE".into(), scarce: true });
+        assert_eq!(supervisor.view(now, 0).unwrap().state, "waiting");
+        assert!(supervisor.step(now + SCARCE, Event::Tick).contains(&Action::Spawn(0)));
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Fate {
+    End { node: Node, code: i32, left: bool },
+    Die { node: Node, signal: i32 },
+    Beat { node: Node, incarnation: u64 },
+    Clear { node: Node },
+    Wait { millis: u64 },
+    Start(Node),
+    Stop(Node),
+    Restart(Node),
+    StopAll,
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    let node = 0..4usize;
+    prop_oneof![
+        4 => (node.clone(), prop_oneof![Just(0), Just(1), Just(78)], any::<bool>())
+            .prop_map(|(node, code, left)| Fate::End { node, code, left }),
+        4 => (node.clone(), prop_oneof![Just(9), Just(11)]).prop_map(|(node, signal)| Fate::Die { node, signal }),
+        4 => (node.clone(), 1..4u64).prop_map(|(node, incarnation)| Fate::Beat { node, incarnation }),
+        2 => node.clone().prop_map(|node| Fate::Clear { node }),
+        8 => (1..3000u64).prop_map(|millis| Fate::Wait { millis }),
+        1 => node.clone().prop_map(Fate::Start),
+        1 => node.clone().prop_map(Fate::Stop),
+        1 => node.prop_map(Fate::Restart),
+        1 => Just(Fate::StopAll),
+    ]
+}
+
+fn any_plan(index: usize) -> impl Strategy<Value = Plan> {
+    let when = prop_oneof![Just(RestartWhen::Always), Just(RestartWhen::OnFailure), Just(RestartWhen::Never)];
+    let watchdog = prop_oneof![Just(Watchdog::Default), Just(Watchdog::Off), Just(Watchdog::After(SEC))];
+    (when, watchdog, any::<[bool; 4]>(), 0..8u32).prop_map(
+        move |(when, watchdog, [required, beats, added, after], max)| Plan {
+            after: if after && index > 0 { vec![index - 1] } else { Vec::new() },
+            required: required && index == 0,
+            added: added && index == 3,
+            beats,
+            restart: Restart { when, max, ..Restart::default() },
+            watchdog,
+            ..plan()
+        },
+    )
+}
+
+fn plans() -> impl Strategy<Value = Vec<Plan>> {
+    (any_plan(0), any_plan(1), any_plan(2), any_plan(3)).prop_map(|(a, b, c, d)| vec![a, b, c, d])
+}
+
+impl World {
+    /// Lets it happen; `World::event` checks that no node ever gets a second process.
+    fn happen(&mut self, fate: Fate) -> Vec<Action> {
+        match fate {
+            Fate::End { node, code, left: stays } => {
+                let Some(pid) = self.alive.get(&node).copied().filter(|_| !self.left.contains_key(&node)) else {
+                    return Vec::new();
+                };
+                if stays {
+                    // Its children live on: to the world its place is still taken.
+                    self.left.insert(node, pid);
+                } else {
+                    self.alive.remove(&node);
+                }
+                self.event(Event::Ended { node, pid, exit: Exit::Code(code), left: stays })
+            }
+            Fate::Die { node, signal } if self.alive.contains_key(&node) && !self.left.contains_key(&node) => {
+                self.end(node, Exit::Signal(signal))
+            }
+            Fate::Clear { node } => {
+                let Some(pid) = self.left.remove(&node) else { return Vec::new() };
+                self.alive.remove(&node);
+                self.event(Event::Cleared { node, pid })
+            }
+            Fate::Die { .. } => Vec::new(),
+            Fate::Beat { node, incarnation } => self.event(Event::Beat { node, incarnation }),
+            Fate::Wait { millis } => self.wait(Duration::from_millis(millis)),
+            Fate::Start(node) => self.event(Event::StartNode(node)),
+            Fate::Stop(node) => self.event(Event::StopNode(node)),
+            Fate::Restart(node) => self.event(Event::RestartNode(node)),
+            Fate::StopAll => self.event(Event::Stop { code: 130 }),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_the_promises_hold(plans in plans(), fates in prop::collection::vec(fate(), 0..120)) {
+        let mut world = World::new(plans.clone());
+        world.mortal = true;
+        for fate in fates {
+            let crashed = match &fate { Fate::End { node, .. } | Fate::Die { node, .. } => Some(*node), _ => None };
+            let stopped_before = world.supervisor.stopping.is_some();
+            let actions = world.happen(fate);
+            if let Some(node) = crashed
+                && !stopped_before
+                && world.supervisor.stopping.is_none()
+            {
+                // A crash acts on nobody else.
+                prop_assert!(signals(&actions).iter().all(|(target, _)| *target == node));
+            }
+            for (node, it) in world.supervisor.nodes.iter().enumerate() {
+                if let State::Waiting { until } = it.state {
+                    prop_assert!(until <= world.now + plans[node].restart.delay_max);
+                }
+                prop_assert_eq!(it.pid(), world.alive.get(&node).copied());
+                prop_assert!(it.ends.len() <= plans[node].restart.max as usize + 1);
+            }
+        }
+        finish(world)?;
+    }
+}
+
+/// After a stop every live node is asked, then killed; quitting comes once, last, with nothing alive.
+fn finish(mut world: World) -> Result<(), TestCaseError> {
+    if !world.supervisor.over {
+        let alive = world.alive.clone();
+        world.event(Event::Stop { code: 143 });
+        let told = |world: &World, node: Node, pid: u32, how: &[Force]| {
+            let is = |force: &Force| world.done.contains(&Action::Signal { node, pid, force: *force });
+            how.iter().any(is)
+        };
+        for (node, pid) in &alive {
+            prop_assert!(told(&world, *node, *pid, &[Force::Ask, Force::Kill]), "node {} was never asked", node);
+        }
+        world.wait(2 * SEC);
+        for (node, pid) in &alive {
+            prop_assert!(told(&world, *node, *pid, &[Force::Kill]), "node {} was never killed", node);
+        }
+    }
+    prop_assert!(world.alive.is_empty());
+    prop_assert!(matches!(world.done.last(), Some(Action::Quit(_))));
+    prop_assert_eq!(world.done.iter().filter(|action| matches!(action, Action::Quit(_))).count(), 1);
+    Ok(())
+}

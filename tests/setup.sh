@@ -1,0 +1,67 @@
+#!/bin/sh
+# Installs what a Debian machine with Rust still lacks:
+#   tests/setup.sh demo    to build the nodes and to run the demonstration
+#   tests/setup.sh test    that, and what the tests use: a display without a screen, network tools, a Python with pyzmq and protobuf
+# Says what it does before it does it; installs nothing that is there. Never touches Rust itself.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+venv=$root/target/venv
+
+say() { printf '%s\n' "setup: $*" >&2; }
+die() { say "$*"; exit 1; }
+has() { command -v "$1" >/dev/null 2>&1; }
+installed() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
+need() { # need PACKAGE if the command after it fails
+    package=$1; shift
+    "$@" || missing="$missing $package"
+}
+
+missing_packages() {
+    missing=
+    need build-essential has cc
+    need pkg-config has pkg-config                              # finds libudev
+    need libudev-dev installed libudev-dev                      # gamepad
+    need libclang-dev installed libclang-dev                    # camera: its bindings are made from kernel headers
+    if [ "$1" = test ] || [ -n "${DISPLAY:-}" ]; then           # viewer: loaded when it opens a window
+        need libx11-6 installed libx11-6
+        need libxcursor1 installed libxcursor1
+    fi
+    if [ "$1" = test ]; then
+        need xvfb has Xvfb
+        need iproute2 has ip
+        need python3-venv python3 -c 'import venv, ensurepip' 2>/dev/null
+    fi
+    echo $missing                                               # unquoted: one space between two
+}
+
+install() { # install PACKAGE…
+    has apt-get || die "this is no Debian; please install what corresponds to: $*"
+    as_root=
+    if [ "$(id -u)" != 0 ]; then
+        has sudo || die "please let somebody who may run: apt-get install $*"
+        as_root=sudo
+    fi
+    say "installing Debian packages: $*"
+    $as_root apt-get update -q
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+}
+
+make_venv() {
+    if "$venv/bin/python" -c 'import zmq, google.protobuf' 2>/dev/null; then
+        return
+    fi
+    say "making a Python with pyzmq and protobuf in $venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check pyzmq protobuf
+}
+
+case ${1:-} in demo | test) ;; *) die "say what for: tests/setup.sh demo, or tests/setup.sh test" ;; esac
+has cargo || die "there is no cargo: install Rust from https://rustup.rs and open a new shell"
+packages=$(missing_packages "$1")
+if [ -n "$packages" ]; then
+    install $packages
+fi
+if [ "$1" = test ]; then
+    make_venv
+fi
