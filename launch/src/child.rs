@@ -8,6 +8,8 @@ use std::{
     os::{fd::OwnedFd, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal};
@@ -22,6 +24,12 @@ const LOG_DEFAULT: (&str, &str) = ("LAUNCH_LOG", "info");
 
 /// How much of a process's environment is looked at, in bytes.
 const ENVIRON_MAX: u64 = 1 << 20;
+
+/// How often is looked again at a process that has just begun another program, and how long is rested between: that takes it well
+/// under a millisecond, or some more on a loaded machine.
+const EXEC_LOOKS_MAX: usize = 50;
+const EMPTY_LOOKS: u32 = 5;
+const EXEC_LOOK_EVERY: Duration = Duration::from_micros(500);
 
 /// What to start.
 #[derive(Debug, Clone)]
@@ -171,23 +179,56 @@ impl Stray {
     }
 }
 
-/// When a process began, in ticks since the machine did: the 22nd field of proc_pid_stat(5).
+/// When a process began, in ticks since the machine did.
 fn began(pid: u32) -> Option<u64> {
+    let [began] = stat(pid, [22])?;
+    Some(began)
+}
+
+/// Some of the numbers of proc_pid_stat(5), by the places that they have there.
+fn stat<const N: usize>(pid: u32, places: [usize; N]) -> Option<[u64; N]> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, the 2nd field, may hold anything, also spaces and parentheses.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let mut numbers = [0; N];
+    for (number, place) in numbers.iter_mut().zip(places) {
+        *number = fields.get(place - 3)?.parse().ok()?;
+    }
+    Some(numbers)
 }
 
 fn environment_says(pid: u32, says: &[(&str, &str)]) -> bool {
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(format!("/proc/{pid}/environ"))
-        .and_then(|file| file.take(ENVIRON_MAX).read_to_end(&mut bytes));
-    if read.is_err() {
-        return false;
-    }
+    let bytes = environment(pid);
     let pairs = bytes.split(|byte| *byte == 0).filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='));
     let pairs: BTreeMap<&str, &str> = pairs.collect();
     says.iter().all(|(name, value)| pairs.get(name) == Some(value))
+}
+
+/// What a process was given; nothing where we may not look. A process that begins another program while it is looked at shows a
+/// part of it or nothing, which must not be taken for the whole.
+fn environment(pid: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut empty = 0;
+    for _ in 0..EXEC_LOOKS_MAX {
+        bytes.clear();
+        let Ok(file) = fs::File::open(format!("/proc/{pid}/environ")) else { break };
+        let _ = file.take(ENVIRON_MAX).read_to_end(&mut bytes);
+        let memory = stat(pid, [23, 50, 51]);
+        // An empty environment, or one that the kernel is about to fill.
+        empty = if matches!(memory, Some([_, begin, end]) if begin == end && end > 0) { empty + 1 } else { 0 };
+        let whole = match memory {
+            // Without memory there is no environment: it is gone, a zombie or a thread of the kernel.
+            None | Some([0, ..]) => true,
+            Some([_, _, 0]) => false,
+            Some(_) if empty > 0 => empty == EMPTY_LOOKS,
+            Some([_, begin, end]) => bytes.len() as u64 >= end.saturating_sub(begin).min(ENVIRON_MAX),
+        };
+        if whole {
+            break;
+        }
+        thread::sleep(EXEC_LOOK_EVERY);
+    }
+    bytes
 }
 
 /// Where programs are looked for.
@@ -270,6 +311,21 @@ mod tests {
         }
         assert_eq!(places.find(&file, "./camera"), Ok(file.join("./camera")));
         assert_eq!(places.find(&file, "../nowhere"), Err(vec![file.join("../nowhere")]));
+    }
+
+    #[test]
+    fn a_process_is_known_while_it_begins_another_program() {
+        let again = "n=$1; [ $n -ge 3000 ] || exec /bin/sh -c \"$0\" \"$0\" $((n + 1))";
+        let args = ["-c", again, again, "0"].map(str::to_owned).to_vec();
+        let env = vec![(RUN_VARIABLE.to_owned(), "r2".to_owned())];
+        let child = start(&Start { program: "/bin/sh".into(), args, dir: PathBuf::from("/"), env }).unwrap();
+        let mut looks = 0;
+        while environment_says(child.pid, &[(RUN_VARIABLE, "r2")]) {
+            looks += 1;
+        }
+        assert_eq!(stat(child.pid, [23]), Some([0]), "not yet a zombie, and lost after {looks} looks");
+        let pid = Pid::from_raw(i32::try_from(child.pid).unwrap());
+        rustix::process::waitpid(pid, rustix::process::WaitOptions::empty()).unwrap();
     }
 
     #[test]
