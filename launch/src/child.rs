@@ -25,10 +25,14 @@ const LOG_DEFAULT: (&str, &str) = ("LAUNCH_LOG", "info");
 /// How much of a process's environment is looked at, in bytes.
 const ENVIRON_MAX: u64 = 1 << 20;
 
-/// How often is looked again at a process that has just begun another program, and how long is rested between: that takes it well
-/// under a millisecond, or some more on a loaded machine.
+/// How often is looked at a process that begins another program, which takes it well under a millisecond, or some more on a loaded
+/// machine.
 const EXEC_LOOKS_MAX: usize = 50;
-const EMPTY_LOOKS: u32 = 5;
+
+/// So many looks in a row that find an environment without bytes say that it has none: the kernel fills one at once.
+const EMPTY_LOOKS: usize = 5;
+
+/// How long is rested between two looks.
 const EXEC_LOOK_EVERY: Duration = Duration::from_micros(500);
 
 /// What to start.
@@ -213,18 +217,23 @@ fn environment(pid: u32) -> Vec<u8> {
         bytes.clear();
         let Ok(file) = fs::File::open(format!("/proc/{pid}/environ")) else { break };
         let _ = file.take(ENVIRON_MAX).read_to_end(&mut bytes);
-        let memory = stat(pid, [23, 50, 51]);
-        // An empty environment, or one that the kernel is about to fill.
-        empty = if matches!(memory, Some([_, begin, end]) if begin == end && end > 0) { empty + 1 } else { 0 };
-        let whole = match memory {
+        match stat(pid, [23, 50, 51]) {
             // Without memory there is no environment: it is gone, a zombie or a thread of the kernel.
-            None | Some([0, ..]) => true,
-            Some([_, _, 0]) => false,
-            Some(_) if empty > 0 => empty == EMPTY_LOOKS,
-            Some([_, begin, end]) => bytes.len() as u64 >= end.saturating_sub(begin).min(ENVIRON_MAX),
-        };
-        if whole {
-            break;
+            None | Some([0, ..]) => break,
+            Some([_, begin, end]) if begin < end => {
+                if bytes.len() as u64 >= (end - begin).min(ENVIRON_MAX) {
+                    break;
+                }
+                empty = 0;
+            }
+            Some([_, _, 0]) => empty = 0,
+            // An empty environment, or one that the kernel is about to fill.
+            Some(_) => {
+                empty += 1;
+                if empty == EMPTY_LOOKS {
+                    break;
+                }
+            }
         }
         thread::sleep(EXEC_LOOK_EVERY);
     }

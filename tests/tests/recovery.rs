@@ -159,8 +159,8 @@ subscribe = { source = { topic = "source/array", keep = 30 }, slow = { topic = "
         || until("it echoes again", || Some(echo.hear()).filter(|echo| echo.header.sent_ns > newest.header.sent_ns));
     let mut first = again();
     if first.header.stamp_ns < stopped_ns {
-        println!("it was stopped with a frame in its hands");
         // The one frame that it had in its hands when it was stopped is finished first.
+        println!("it was stopped with a frame in its hands");
         first = again();
     }
     let age_ms = (first.header.sent_ns - first.header.stamp_ns) / 1_000_000;
