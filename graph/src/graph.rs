@@ -12,6 +12,8 @@ mod check;
 mod draft;
 mod edges;
 mod interpolate;
+mod limits;
+mod logging;
 mod mistakes;
 mod near;
 mod outputs;

@@ -95,12 +95,31 @@ pub struct TopicWiring {
     pub kind: String,
     /// The endpoint of its tap.
     pub tap: String,
+    /// The node that binds its endpoints: for a peer's topic the link.
+    pub publisher: String,
+    /// Who listens on this machine, besides taps.
+    pub listeners: Vec<Listener>,
+}
+
+/// An input that listens to a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// The node.
+    pub node: String,
+    /// The node's name for it.
+    pub input: String,
+    /// The endpoint of the edge.
+    pub endpoint: String,
+    /// How many messages its queue holds.
+    pub keep: usize,
+    /// How old the sensing may be that a message comes from.
+    pub budget: Option<Duration>,
 }
 
 /// The wiring of all nodes of a graph, in its order; last the link, when there is anyone to link with.
 #[must_use]
 pub fn wire(graph: &Graph, dir: &RunDir, clock_offset_ns: i64) -> Vec<NodeWiring> {
-    let linked = graph.listen.is_some() || !graph.peers.is_empty();
+    let linked = is_linked(graph);
     let node = |name: &str, inputs, outputs, params| NodeWiring {
         graph: graph.name.to_string(),
         name: name.to_owned(),
@@ -131,10 +150,36 @@ pub fn wire(graph: &Graph, dir: &RunDir, clock_offset_ns: i64) -> Vec<NodeWiring
 /// The topics of a graph, those it hears from its peers included, and their taps.
 #[must_use]
 pub fn taps(graph: &Graph, dir: &RunDir) -> Vec<TopicWiring> {
-    local_topics(graph)
-        .chain(remote_topics(graph))
-        .map(|(topic, kind)| TopicWiring { tap: tap(dir, &topic), topic: topic.to_string(), kind })
-        .collect()
+    let linked = is_linked(graph);
+    let wiring = |(topic, kind): (Topic, String)| {
+        let own = listeners(graph).filter(|(_, input)| input.topic == topic).map(|(node, input)| Listener {
+            node: node.to_string(),
+            input: input.name.to_string(),
+            endpoint: edge(dir, &topic, node.as_str(), input.name.as_str()),
+            keep: input.keep.capacity(),
+            budget: input.budget,
+        });
+        let link = (linked && topic.peer.is_none()).then(|| Listener {
+            node: LINK.to_owned(),
+            input: String::new(),
+            endpoint: edge(dir, &topic, LINK, ""),
+            keep: LINK_KEEP,
+            budget: None,
+        });
+        TopicWiring {
+            tap: tap(dir, &topic),
+            publisher: topic.peer.as_ref().map_or(topic.node.as_str(), |_| LINK).to_owned(),
+            listeners: own.chain(link).collect(),
+            topic: topic.to_string(),
+            kind,
+        }
+    };
+    local_topics(graph).chain(remote_topics(graph)).map(wiring).collect()
+}
+
+/// Whether launch adds the link.
+fn is_linked(graph: &Graph) -> bool {
+    graph.listen.is_some() || !graph.peers.is_empty()
 }
 
 fn local_topics(graph: &Graph) -> impl Iterator<Item = (Topic, String)> {
@@ -342,7 +387,7 @@ fn read_output(vars: &BTreeMap<String, String>, name: String, value: &str) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{NodeSpec, Output, Peer, Restart, Watchdog};
+    use crate::graph::{Limits, LogSpec, NodeSpec, Output, Peer, Restart, Watchdog};
 
     fn spec(name: &str, outputs: &[(&str, &str)], inputs: &[(&str, &str, Keep)]) -> NodeSpec {
         let second = Duration::from_secs(1);
@@ -361,6 +406,7 @@ mod tests {
                     kind: "offboard.v1.Array".to_owned(),
                     keep: *keep,
                     timeout: Some(second),
+                    budget: None,
                 })
                 .collect(),
             params: Map::from_iter([("rate".to_owned(), 30.into())]),
@@ -371,6 +417,8 @@ mod tests {
             ready: second,
             watchdog: Watchdog::Default,
             stop: second,
+            limits: Limits::default(),
+            log: LogSpec::default(),
         }
     }
 

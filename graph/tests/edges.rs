@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use offboard::{
     Array, Drive, Error, Evidence, Gamepad, Header, Name, Node, RawSubscriber, clock,
-    graph::{Graph, Input, Keep, NodeSpec, Output, Restart, Watchdog},
+    graph::{Graph, Input, Keep, Limits, LogSpec, NodeSpec, Output, Restart, Watchdog},
     wiring::{self, NodeWiring, RunDir},
 };
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -24,6 +24,7 @@ fn spec(name: &str, outputs: &[(&str, String)], inputs: Inputs<'_>) -> NodeSpec 
         kind: kind.clone(),
         keep: *keep,
         timeout: None,
+        budget: None,
     });
     NodeSpec {
         name: name.parse().unwrap(),
@@ -38,6 +39,8 @@ fn spec(name: &str, outputs: &[(&str, String)], inputs: Inputs<'_>) -> NodeSpec 
         ready: LIMIT,
         watchdog: Watchdog::Default,
         stop: LIMIT,
+        limits: Limits::default(),
+        log: LogSpec::default(),
     }
 }
 

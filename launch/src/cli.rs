@@ -1,12 +1,21 @@
 //! The command line: verbs and flags as people know them from ros2 and dora.
 //! It never does what it reads.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use offboard::graph::duration;
 
 use crate::{draw::Drawing, logs::Format, words::did_you_mean};
+
+pub(crate) use self::{
+    tools::{NewVerb, Shell},
+    topic::TopicVerb,
+    watching::{ChaosArgs, LogsArgs, TopArgs},
+};
+
+mod tools;
+mod topic;
+mod watching;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,6 +53,10 @@ pub(crate) enum Verb {
     /// Show the nodes of running graphs
     #[command(visible_alias = "list")]
     Ps(PsArgs),
+    /// Watch nodes, topics and the ways from sensors to motors
+    Top(TopArgs),
+    /// Show what nodes wrote, also after they ended
+    Logs(LogsArgs),
     /// Look at topics of running graphs
     Topic {
         #[command(subcommand)]
@@ -64,6 +77,38 @@ pub(crate) enum Verb {
         /// GRAPH, NODE or GRAPH:NODE; nothing when only one graph runs
         target: Option<String>,
     },
+    /// Take a changed graph file into the running graph
+    Reload {
+        /// GRAPH; nothing when only one runs
+        graph: Option<String>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run graphs and break their parts at random, to see that they mend
+    Chaos(ChaosArgs),
+    /// Check this machine: devices, folders, ports, limits; what to do about what is wrong
+    Doctor {
+        /// Also check what these graph files need
+        files: Vec<PathBuf>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of graph files, for editors
+    Schema,
+    /// Write something to begin with
+    New {
+        #[command(subcommand)]
+        verb: NewVerb,
+    },
+    /// Print the script that completes verbs, flags and names in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
     /// Print this machine's public key, for the graph files of its peers
     Key {
         /// What the link takes
@@ -83,6 +128,9 @@ pub(crate) struct RunArgs {
     /// How log lines look
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) log: Format,
+    /// Take in every change of a graph file, and restart nodes whose program changed
+    #[arg(long)]
+    pub(crate) watch: bool,
     #[command(flatten)]
     pub(crate) color: ColorArg,
 }
@@ -154,51 +202,6 @@ pub(crate) struct PsArgs {
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// How to look at topics.
-#[derive(Debug, Subcommand)]
-pub(crate) enum TopicVerb {
-    /// All topics and their types
-    List {
-        /// One JSON object a line
-        #[arg(long)]
-        json: bool,
-    },
-    /// Print messages as they come
-    Echo {
-        /// TOPIC, or GRAPH:TOPIC
-        topic: String,
-        /// End after one message
-        #[arg(long, conflicts_with = "count")]
-        once: bool,
-        /// End after so many messages
-        #[arg(long, value_name = "N")]
-        count: Option<u64>,
-        /// End after so long, for instance 5s
-        #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
-        within: Option<Duration>,
-        /// One JSON object a line, with all of the header
-        #[arg(long)]
-        json: bool,
-    },
-    /// Measure rate, age and gaps, once a second
-    Hz {
-        /// TOPIC, or GRAPH:TOPIC
-        topic: String,
-        /// Over how many messages at most
-        #[arg(long, value_name = "N", default_value_t = 1000)]
-        window: usize,
-        /// End after so many messages
-        #[arg(long, value_name = "N")]
-        count: Option<u64>,
-        /// End after so long, for instance 5s
-        #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
-        within: Option<Duration>,
-        /// One JSON object a line
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// Whether the first word was meant as a verb but is none: then what to say. `is_file`: whether a file of that name exists.

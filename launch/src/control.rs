@@ -69,6 +69,8 @@ pub(crate) struct NodeView {
     pub(crate) beats: Option<u64>,
     /// What its edges counted, as its last heartbeat said.
     pub(crate) edges: Vec<EdgeView>,
+    /// What else it measured, as its last heartbeat said.
+    pub(crate) gauges: Vec<GaugeView>,
     /// The launch that supervises it.
     pub(crate) launch_pid: u32,
     /// Its graph file.
@@ -89,6 +91,22 @@ pub(crate) struct EdgeView {
     pub(crate) undecodable: u64,
     pub(crate) wrong_type: u64,
     pub(crate) oversized: u64,
+    /// Whose stamps its last messages carried.
+    pub(crate) origin: String,
+    /// How old those were, in nanoseconds; 0: none yet.
+    pub(crate) age_p50_ns: u64,
+    pub(crate) age_p99_ns: u64,
+    /// How long the last hop took, in nanoseconds; 0: none yet.
+    pub(crate) hop_p50_ns: u64,
+    pub(crate) hop_p99_ns: u64,
+}
+
+/// A figure that a node measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct GaugeView {
+    pub(crate) name: String,
+    pub(crate) value: f64,
+    pub(crate) unit: String,
 }
 
 /// A topic and where to listen to it.
@@ -99,6 +117,23 @@ pub(crate) struct TopicView {
     /// Full protobuf name, or `*`.
     pub(crate) r#type: String,
     pub(crate) tap: String,
+    /// The node that publishes it here: for a peer's topic the link.
+    pub(crate) publisher: String,
+    /// Who listens to it on this machine, besides taps.
+    pub(crate) listeners: Vec<ListenerView>,
+}
+
+/// An input that listens to a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ListenerView {
+    pub(crate) node: String,
+    pub(crate) input: String,
+    /// The endpoint of the edge.
+    pub(crate) endpoint: String,
+    /// How many messages its queue holds.
+    pub(crate) keep: usize,
+    /// How old the sensing may be that a message comes from, in nanoseconds.
+    pub(crate) budget_ns: Option<u64>,
 }
 
 /// A request and where its answer goes.

@@ -109,7 +109,7 @@ fn mermaid(graph: &Graph) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use offboard::graph::{Keep, Output, Restart, Watchdog};
+    use offboard::graph::{Keep, Limits, LogSpec, Output, Restart, Watchdog};
 
     use super::*;
 
@@ -120,6 +120,7 @@ mod tests {
             kind: (*kind).to_owned(),
             keep: Keep::Latest,
             timeout: None,
+            budget: None,
         };
         let output = |(name, kind): &(&str, &str)| Output { name: name.parse().unwrap(), kind: (*kind).to_owned() };
         NodeSpec {
@@ -135,6 +136,8 @@ mod tests {
             ready: std::time::Duration::ZERO,
             watchdog: Watchdog::Default,
             stop: std::time::Duration::ZERO,
+            limits: Limits::default(),
+            log: LogSpec::default(),
         }
     }
 

@@ -24,26 +24,33 @@ use crate::{
     topic::Looking,
 };
 
+mod chaos;
 mod child;
 mod cli;
 mod client;
 mod control;
 mod describe;
+mod doctor;
 mod draw;
 mod failure;
 mod files;
 mod guard;
 mod heartbeat;
+mod journal;
 mod lock;
 mod logs;
+mod manual;
+mod new;
 mod output;
 mod print;
 mod ps;
 mod report;
 mod run;
 mod running;
+mod schema;
 mod supervisor;
 mod sweep;
+mod top;
 mod topic;
 mod words;
 
@@ -77,7 +84,16 @@ fn obey(cli: Cli) -> Result<u8, Failure> {
         Some(Verb::Check(args)) => check(&args),
         Some(Verb::Graph(args)) => graph(&args),
         Some(Verb::Ps(args)) => ps::ps(args.target.as_deref(), args.json),
+        Some(Verb::Top(args)) => top::top(&args),
+        Some(Verb::Logs(args)) => journal::logs(&args),
         Some(Verb::Topic { verb }) => look(verb),
+        Some(Verb::Reload { graph, json }) => ps::reload(graph.as_deref(), json),
+        Some(Verb::Chaos(args)) => chaos::chaos(&args),
+        Some(Verb::Doctor { files, json }) => doctor::doctor(&files, json),
+        Some(Verb::Schema) => schema::schema(),
+        Some(Verb::New { verb }) => new::new(&verb),
+        Some(Verb::Completions { shell }) => manual::completions(shell),
+        Some(Verb::Man) => manual::man(),
         Some(Verb::Restart { node }) => ps::restart(&node),
         Some(Verb::Start { node }) => ps::start(&node),
         Some(Verb::Stop { target }) => ps::stop(target.as_deref()),
@@ -92,7 +108,7 @@ fn run(args: RunArgs) -> Result<u8, Failure> {
         return Err(Failure::new(code::USAGE, sentence));
     }
     let color = args.color.is_on();
-    run::run(&Orders { files: args.files, sets: args.sets.sets, format: args.log, color })
+    run::run(&Orders { files: args.files, sets: args.sets.sets, format: args.log, color, watch: args.watch })
 }
 
 fn check(args: &CheckArgs) -> Result<(), Failure> {

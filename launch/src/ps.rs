@@ -79,6 +79,12 @@ pub(crate) fn stop(written: Option<&str>) -> Result<(), Failure> {
     }
 }
 
+/// `reload [GRAPH]`.
+pub(crate) fn reload(written: Option<&str>, json: bool) -> Result<(), Failure> {
+    let _ = (written, json);
+    Err(Failure::new(code::OTHER, "not there yet"))
+}
+
 fn on_node(written: &str, verb: &str, request: impl Fn(String) -> Request) -> Result<(), Failure> {
     let mut clients = some_running()?;
     match find(written, &names(&mut clients)?).map_err(not_running)? {

@@ -48,6 +48,8 @@ pub(crate) struct Orders {
     pub(crate) sets: Vec<String>,
     pub(crate) format: Format,
     pub(crate) color: bool,
+    /// Follow changes of the files and of the programs.
+    pub(crate) watch: bool,
 }
 
 /// Runs graphs until they end; the exit code.

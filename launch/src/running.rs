@@ -3,42 +3,38 @@
 
 use std::{
     collections::VecDeque,
-    io,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use offboard::{
-    graph::{Graph, NodeSpec, Restart, Watchdog},
-    proto::NodeStatus,
-    wiring::{LINK, NodeWiring, RunDir, taps, wire},
+    graph::Graph,
+    wiring::{RunDir, taps, wire},
 };
-use prost::Message;
 use tokio::task::AbortHandle;
 
+use self::{member::Member, plans::plans, views::topic};
 use crate::{
-    child::{self, Places, RUN_VARIABLE, Start, Stray},
-    control::{Answer, EdgeView, NodeView, Request, TopicView},
+    child::{self, Places, RUN_VARIABLE},
+    control::{Answer, Request, TopicView},
     guard::Guard,
     heartbeat::Beat,
     lock::Lock,
     logs::{Level, Logs, Voice},
-    output::{NodeLog, Pipe},
     report::sentence,
-    supervisor::{Action, Event, Exit, Force, Node, Plan, Report, Supervisor, code},
+    supervisor::{Action, Event, Exit, Force, Node, Report, Supervisor, code},
     words::did_you_mean,
 };
+
+mod member;
+mod plans;
+mod views;
 
 /// How often it is looked whether an ended process's group is gone.
 const CLEARING_EVERY: Duration = Duration::from_millis(10);
 
 /// How many last words are shown when a node is given up.
 const LAST_WORDS: usize = 10;
-
-/// How the added link is treated; it is ours, so it beats.
-const LINK_READY: Duration = Duration::from_secs(10);
-const LINK_STOP: Duration = Duration::from_secs(2);
 
 /// What all graphs of a launch share.
 #[derive(Debug)]
@@ -77,21 +73,6 @@ pub(crate) struct Running {
     quit: Option<u8>,
 }
 
-#[derive(Debug)]
-struct Member {
-    name: String,
-    words: Vec<String>,
-    dir: PathBuf,
-    env: Vec<(String, String)>,
-    log: Arc<NodeLog>,
-    /// Of the newest process.
-    pipes: Vec<Arc<Pipe>>,
-    /// Of the newest process: its children that left its group.
-    strays: Vec<Stray>,
-    /// What its last heartbeat carried, undecoded.
-    status: Vec<u8>,
-}
-
 /// A graph that may be run.
 #[derive(Debug)]
 pub(crate) struct Ready {
@@ -114,12 +95,7 @@ impl Running {
             let voice = Voice { graph: Some(name.clone()), node: wiring.name.clone(), place: place + node };
             Member::new(graph.nodes.get(node), wiring, &graph, voice, shell)
         });
-        let topics = taps(&graph, &dir).into_iter().map(|topic| TopicView {
-            graph: name.clone(),
-            topic: topic.topic,
-            r#type: topic.kind,
-            tap: topic.tap,
-        });
+        let topics = taps(&graph, &dir).into_iter().map(|wiring| topic(&name, wiring));
         Running {
             voice: Voice::launch(Some(name.clone())),
             file,
@@ -307,105 +283,6 @@ impl Running {
             last.iter().for_each(|line| shell.logs.say(&self.voice, Level::Info, &format!("    {line}")));
         }
     }
-
-    fn views(&self, shell: &Shell) -> Vec<NodeView> {
-        let now = shell.began.elapsed();
-        let view = |(node, member): (Node, &Member)| {
-            let view = self.supervisor.view(now, node)?;
-            let status = NodeStatus::decode(member.status.as_slice()).ok().filter(|_| !member.status.is_empty());
-            Some(NodeView {
-                graph: self.name.clone(),
-                node: member.name.clone(),
-                state: view.state.to_owned(),
-                why: view.why,
-                pid: view.pid,
-                restarts: view.restarts,
-                uptime_s: view.up.map(|up| up.as_secs_f64()),
-                last_end: view.last_end,
-                beats: status.as_ref().map(|status| status.beats),
-                edges: status.map(edges).unwrap_or_default(),
-                launch_pid: std::process::id(),
-                file: self.file.clone(),
-            })
-        };
-        self.members.iter().enumerate().filter_map(view).collect()
-    }
-}
-
-impl Member {
-    fn new(spec: Option<&NodeSpec>, wiring: &NodeWiring, graph: &Graph, voice: Voice, shell: &Shell) -> Member {
-        // The wiring comes after the file's own variables, which must not break it; the mark comes last.
-        let mut env: Vec<(String, String)> = Vec::new();
-        env.extend(spec.into_iter().flat_map(|spec| spec.env.clone()));
-        env.extend(wiring.env());
-        env.push((RUN_VARIABLE.to_owned(), shell.run.clone()));
-        Member {
-            name: wiring.name.clone(),
-            words: spec.map_or_else(|| vec![LINK.to_owned()], |spec| spec.run.clone()),
-            dir: std::path::absolute(&graph.dir).unwrap_or_else(|_| graph.dir.clone()),
-            env,
-            log: Arc::new(NodeLog::new(voice, Arc::clone(&shell.logs))),
-            pipes: Vec::new(),
-            strays: Vec::new(),
-            status: Vec::new(),
-        }
-    }
-
-    fn spawn(&mut self, places: &Places) -> io::Result<u32> {
-        let Some((word, args)) = self.words.split_first() else {
-            return Err(io::Error::other("its run has no words"));
-        };
-        let program = places.find(&self.dir, word).map_err(|_| io::Error::other(format!("no program {word}")))?;
-        let child =
-            child::start(&Start { program, args: args.to_vec(), dir: self.dir.clone(), env: self.env.clone() })?;
-        self.log.begin();
-        (self.status, self.strays) = (Vec::new(), Vec::new());
-        let pipes = [child.stdout, child.stderr].map(|pipe| Pipe::follow(pipe, Arc::clone(&self.log)));
-        self.pipes = pipes.into_iter().filter_map(Result::ok).collect();
-        Ok(child.pid)
-    }
-}
-
-fn plans(graph: &Graph, beats: &[bool], count: usize) -> Vec<Plan> {
-    let place = |name: &_| graph.nodes.iter().position(|spec| spec.name == *name);
-    let own = graph.nodes.iter().enumerate().map(|(node, spec)| Plan {
-        after: spec.after.iter().filter_map(place).collect(),
-        required: spec.required,
-        added: false,
-        beats: beats.get(node).copied().unwrap_or_default(),
-        restart: spec.restart,
-        ready: spec.ready,
-        watchdog: spec.watchdog,
-        stop: spec.stop,
-    });
-    let link = Plan {
-        after: Vec::new(),
-        required: false,
-        added: true,
-        beats: true,
-        restart: Restart::default(),
-        ready: LINK_READY,
-        watchdog: Watchdog::Default,
-        stop: LINK_STOP,
-    };
-    own.chain(std::iter::repeat(link)).take(count).collect()
-}
-
-fn edges(status: NodeStatus) -> Vec<EdgeView> {
-    let edge = |edge: offboard::proto::EdgeCounts| EdgeView {
-        port: edge.port,
-        topic: edge.topic,
-        publishes: edge.publishes,
-        messages: edge.messages,
-        bytes: edge.bytes,
-        gaps: edge.gaps,
-        dropped: edge.dropped,
-        expired: edge.expired,
-        undecodable: edge.undecodable,
-        wrong_type: edge.wrong_type,
-        oversized: edge.oversized,
-    };
-    status.edges.into_iter().map(edge).collect()
 }
 
 /// A number that differs between launches and graphs: which one does not matter.

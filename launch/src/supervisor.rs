@@ -228,7 +228,7 @@ impl Supervisor {
         }
         let lived = self.now.saturating_sub(it.since);
         let ends = it.count_end(self.now, lived);
-        if ends > max {
+        if ends >= max {
             return self.fail(
                 node,
                 format!("it ended {ends} times within {} s, the last time with {exit}", window.as_secs_f64()),

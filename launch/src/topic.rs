@@ -215,6 +215,8 @@ mod tests {
                     topic: topic.into(),
                     r#type: "*".into(),
                     tap: format!("{graph}/{topic}"),
+                    publisher: "a".into(),
+                    listeners: Vec::new(),
                 },
                 0,
             )

@@ -159,6 +159,8 @@ fn spec(
         ready: node.ready,
         watchdog: node.watchdog,
         stop: node.stop,
+        limits: node.limits.clone(),
+        log: node.log.clone(),
     })
 }
 

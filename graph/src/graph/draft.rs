@@ -10,8 +10,10 @@ use std::{
 use offboard_proto::TOPIC_MAX;
 
 use super::{
-    GraphName, Keep, NodeName, PortName, Restart, RestartWhen, Topic, Watchdog,
+    GraphName, Keep, Limits, LogSpec, NodeName, PortName, Restart, RestartWhen, Topic, Watchdog,
     address::{Address, address, is_key},
+    limits::limits,
+    logging::log_spec,
     mistakes::{At, File, Log, Mistake, Place},
     near::suggest,
     overrides::Override,
@@ -66,6 +68,8 @@ pub(crate) struct RawNode {
     pub(crate) ready: Duration,
     pub(crate) watchdog: Watchdog,
     pub(crate) stop: Duration,
+    pub(crate) limits: Limits,
+    pub(crate) log: LogSpec,
 }
 
 #[derive(Clone)]
@@ -82,6 +86,7 @@ pub(crate) struct RawInput {
     pub(crate) topic: Option<At<Topic>>,
     pub(crate) keep: Keep,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) budget: Option<Duration>,
 }
 
 /// A peer as the file has it.
@@ -232,8 +237,21 @@ fn peer(entry: &Entry, log: &mut Log) -> Option<RawPeer> {
     Some(RawPeer { name: name?, address, key: Setting::of(table.get("key").is_some(), good) })
 }
 
-const NODE_KEYS: [&str; 11] =
-    ["run", "publish", "subscribe", "params", "env", "after", "required", "restart", "ready", "watchdog", "stop"];
+const NODE_KEYS: [&str; 13] = [
+    "run",
+    "publish",
+    "subscribe",
+    "params",
+    "env",
+    "after",
+    "required",
+    "restart",
+    "ready",
+    "watchdog",
+    "stop",
+    "limits",
+    "log",
+];
 
 fn node(entry: &Entry, log: &mut Log) -> Option<RawNode> {
     let name = key::<NodeName>(entry, log);
@@ -259,6 +277,8 @@ fn node(entry: &Entry, log: &mut Log) -> Option<RawNode> {
         ready: walk::period(table, "ready", log).unwrap_or(READY),
         watchdog: watchdog(table, log),
         stop: walk::period(table, "stop", log).unwrap_or(STOP),
+        limits: limits(table, log),
+        log: log_spec(table, log),
         name: name?,
     })
 }
@@ -309,16 +329,17 @@ fn outputs(publish: &Table, log: &mut Log) -> Vec<RawOutput> {
 
 fn input(entry: &Entry, log: &mut Log) -> Option<RawInput> {
     let name = key(entry, log);
-    let (mut keep, mut timeout) = (Keep::default(), None);
+    let (mut keep, mut timeout, mut budget) = (Keep::default(), None, None);
     let topic = match &entry.item.value {
         Value::Table(table) => {
-            walk::only(table, &["topic", "keep", "timeout"], "a subscription", log);
+            walk::only(table, &["topic", "keep", "timeout", "budget"], "a subscription", log);
             if table.get("topic").is_none() {
                 let title = format!("the subscription {} has no topic", tick(&entry.key));
                 log.push(Mistake::new(&entry.key_at, title).absent("topic").help("add topic = \"node/output\""));
             }
             keep = table.get("keep").and_then(|entry| queue(&entry.item, log)).unwrap_or_default();
             timeout = walk::period(table, "timeout", log);
+            budget = walk::period(table, "budget", log);
             walk::string(table, "topic", log)
         }
         Value::Text(_) => walk::text(&entry.item, &tick(&entry.key), log),
@@ -329,7 +350,7 @@ fn input(entry: &Entry, log: &mut Log) -> Option<RawInput> {
             None
         }
     };
-    Some(RawInput { name: name?, topic: topic.and_then(|text| topic_of(text, log)), keep, timeout })
+    Some(RawInput { name: name?, topic: topic.and_then(|text| topic_of(text, log)), keep, timeout, budget })
 }
 
 fn topic_of(text: At<String>, log: &mut Log) -> Option<At<Topic>> {

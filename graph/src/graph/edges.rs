@@ -178,8 +178,8 @@ impl<'a> Edges<'a> {
             let title = format!("{} has more than {LISTENERS_MAX} listeners", tick(&topic.value.to_string()));
             self.log.push(Mistake::new(&topic.at, title));
         }
-        let RawInput { name, keep, timeout, .. } = ear.input;
-        Some(Input { name: name.value.clone(), topic: topic.value.clone(), kind, keep: *keep, timeout: *timeout })
+        let RawInput { name, keep, timeout, budget, .. } = ear.input.clone();
+        Some(Input { name: name.value, topic: topic.value.clone(), kind, keep, timeout, budget })
     }
 
     /// The peer that a topic comes from: the index of its draft, or `Some(None)` when that was not given.

@@ -175,6 +175,71 @@ pub struct NodeSpec {
     pub watchdog: Watchdog,
     /// How long it gets from TERM to KILL; 2 s unless the file says otherwise.
     pub stop: Duration,
+    /// What it may use at most.
+    pub limits: Limits,
+    /// What becomes of what it writes.
+    pub log: LogSpec,
+}
+
+/// What a node may use at most. None: as launch itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Bytes of memory of all its processes; beyond it the kernel kills it.
+    pub memory: Option<u64>,
+    /// Processes and threads at once.
+    pub pids: Option<u32>,
+    /// Open files of each process.
+    pub files: Option<u32>,
+    /// Its place when the processor is short: −20 (first) to 19 (last).
+    pub nice: Option<i32>,
+    /// The processors that it may run on, from 0; empty: all.
+    pub cpus: Vec<u32>,
+}
+
+/// What becomes of what a node writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSpec {
+    /// How much it shall say; none: as launch was told.
+    pub level: Option<LogLevel>,
+    /// Where its lines are kept besides being shown.
+    pub file: LogFile,
+    /// How long a file may become, in bytes, before the next one is begun.
+    pub size: u64,
+    /// How many files are kept besides the one that is being written.
+    pub keep: u32,
+}
+
+impl Default for LogSpec {
+    fn default() -> Self {
+        LogSpec { level: None, file: LogFile::Default, size: 10 << 20, keep: 3 }
+    }
+}
+
+/// Where a node's lines are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum LogFile {
+    /// In the user's state folder, one file a node.
+    #[default]
+    Default,
+    /// Nowhere.
+    Off,
+    /// In this file; relative to the graph file's folder.
+    At(PathBuf),
+}
+
+/// How much a node shall say: the value of `LAUNCH_LOG`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Only what went wrong.
+    Error,
+    /// And what may.
+    Warn,
+    /// And what happens.
+    Info,
+    /// And why.
+    Debug,
+    /// And everything else.
+    Trace,
 }
 
 /// One output of a node.
@@ -199,6 +264,8 @@ pub struct Input {
     pub keep: Keep,
     /// After how long a silence is an error; none: never.
     pub timeout: Option<Duration>,
+    /// How old the sensing that a message comes from may be when it arrives here; `launch top` holds the path against it.
+    pub budget: Option<Duration>,
 }
 
 /// When a node is restarted.
@@ -212,8 +279,8 @@ pub enum RestartWhen {
     Never,
 }
 
-/// Whether and how a node is restarted: at once, then after `delay` doubling to `delay_max`; more than `max` ends within
-/// `window` and it is given up.
+/// Whether and how a node is restarted: at once, then after `delay` doubling to `delay_max`; with `max` ends
+/// within `window` it is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restart {
     /// When.
@@ -224,7 +291,7 @@ pub struct Restart {
     pub delay_max: Duration,
     /// The time in which ends are counted; a node that lived as long starts afresh.
     pub window: Duration,
-    /// How many ends within the window are too many.
+    /// With how many ends within the window it is given up: so often it is started.
     pub max: u32,
 }
 

@@ -33,6 +33,7 @@ macro_rules! ledger {
                     topic: self.topic.clone(),
                     publishes: self.publishes,
                     $($field: self.$field.load(Relaxed),)*
+                    ..EdgeCounts::default()
                 }
             }
         }

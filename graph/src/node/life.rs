@@ -93,6 +93,7 @@ impl Life {
             beats: heart.beats,
             overruns: self.overruns.load(Relaxed),
             edges: heart.edges.iter().filter_map(Weak::upgrade).map(|counts| counts.snapshot()).collect(),
+            gauges: Vec::new(),
         };
         let mut datagram = format!("{} {}\n", self.node, self.incarnation).into_bytes();
         datagram.extend(status.encode_to_vec());
