@@ -6,6 +6,7 @@
 pub mod description;
 pub mod duration;
 pub mod model;
+pub mod size;
 
 mod address;
 mod check;

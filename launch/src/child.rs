@@ -12,9 +12,12 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal};
+use rustix::{
+    pipe::{PipeFlags, pipe_with},
+    process::{Pid, Signal},
+};
 
-use crate::supervisor::Force;
+use crate::{enter::Enter, supervisor::Force};
 
 /// Names the launch a process belongs to, so that a sweep finds those who left their group.
 pub(crate) const RUN_VARIABLE: &str = "LAUNCH_RUN";
@@ -46,6 +49,8 @@ pub(crate) struct Start {
     pub(crate) dir: PathBuf,
     /// What is added to launch's own environment, in this order.
     pub(crate) env: Vec<(String, String)>,
+    /// What is done before the program begins.
+    pub(crate) enter: Enter,
 }
 
 /// A process that was started.
@@ -55,14 +60,18 @@ pub(crate) struct Child {
     pub(crate) pid: u32,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
+    /// Closes when the program has begun; says why it could not.
+    pub(crate) birth: OwnedFd,
 }
 
-/// Starts a process in a group of its own, its output in pipes.
+/// Starts a process in a group of its own, its output in pipes. It is born as this program, which [enters](crate::enter) its limits
+/// and then begins the other: whether that went well is told by [`Child::birth`].
 ///
 /// # Errors
-/// When the system refuses: no such program, no file descriptors left, …
+/// When the system refuses: no file descriptors left, …
 pub(crate) fn start(start: &Start) -> io::Result<Child> {
-    let mut command = Command::new(&start.program);
+    let mut command = Command::new("/proc/self/exe");
+    let (birth, tells) = pipe_with(PipeFlags::CLOEXEC)?;
     // An outer launch's wiring is not this node's.
     for (name, _) in env::vars_os() {
         if name.to_string_lossy().starts_with("LAUNCH_") && name != LOG_DEFAULT.0 {
@@ -73,18 +82,20 @@ pub(crate) fn start(start: &Start) -> io::Result<Child> {
         command.env(LOG_DEFAULT.0, LOG_DEFAULT.1);
     }
     let mut child = command
+        .args(start.enter.words())
+        .arg(&start.program)
         .args(&start.args)
         .current_dir(&start.dir)
         .envs(start.env.iter().map(|(name, value)| (name, value)))
         .process_group(0)
-        .stdin(Stdio::null())
+        .stdin(tells)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(io::Error::other("its output has no pipes"));
     };
-    Ok(Child { pid: child.id(), stdout: stdout.into(), stderr: stderr.into() })
+    Ok(Child { pid: child.id(), stdout: stdout.into(), stderr: stderr.into(), birth })
 }
 
 /// Whether a start failed for want of something that comes back: file descriptors, processes, memory.
@@ -322,12 +333,22 @@ mod tests {
         assert_eq!(places.find(&file, "../nowhere"), Err(vec![file.join("../nowhere")]));
     }
 
+    /// Its number; it leads a group of its own.
+    struct Process {
+        pid: u32,
+    }
+
+    fn process(program: &str, args: &[&str], env: &[(&str, &str)]) -> Process {
+        let mut command = Command::new(program);
+        command.args(args).envs(env.iter().copied()).process_group(0).stdin(Stdio::null()).stdout(Stdio::null());
+        Process { pid: command.spawn().unwrap().id() }
+    }
+
     #[test]
     fn a_process_is_known_while_it_begins_another_program() {
         let again = "n=$1; [ $n -ge 3000 ] || exec /bin/sh -c \"$0\" \"$0\" $((n + 1))";
-        let args = ["-c", again, again, "0"].map(str::to_owned).to_vec();
-        let env = vec![(RUN_VARIABLE.to_owned(), "r2".to_owned())];
-        let child = start(&Start { program: "/bin/sh".into(), args, dir: PathBuf::from("/"), env }).unwrap();
+        let args = ["-c", again, again, "0"];
+        let child = process("/bin/sh", &args, &[(RUN_VARIABLE, "r2")]);
         let mut looks = 0;
         while environment_says(child.pid, &[(RUN_VARIABLE, "r2")]) {
             looks += 1;
@@ -339,10 +360,7 @@ mod tests {
 
     #[test]
     fn a_process_is_known_by_its_environment() {
-        let dir = PathBuf::from("/");
-        let env = vec![(RUN_VARIABLE.to_owned(), "r1".to_owned()), ("LAUNCH_NODE".to_owned(), "a".to_owned())];
-        let args = vec!["100".to_owned()];
-        let child = start(&Start { program: "/bin/sleep".into(), args, dir, env }).unwrap();
+        let child = process("/bin/sleep", &["100"], &[(RUN_VARIABLE, "r1"), ("LAUNCH_NODE", "a")]);
         assert_eq!(who_say(&[(RUN_VARIABLE, "r1"), ("LAUNCH_NODE", "a")], everyone()), [child.pid]);
         let outside = strays(&[(RUN_VARIABLE, "r1")], child.pid - 1);
         let [stray] = outside[..] else { panic!("{outside:?}") };

@@ -65,6 +65,8 @@ pub(crate) struct NodeView {
     pub(crate) restarts: u32,
     pub(crate) uptime_s: Option<f64>,
     pub(crate) last_end: Option<String>,
+    /// The cause of that in one word: `exit_code`, `signal`, `watchdog`, `start_deadline`, `out_of_memory`, `not_started`, `asked`.
+    pub(crate) cause: Option<String>,
     /// Passes of its work loop, as its last heartbeat said.
     pub(crate) beats: Option<u64>,
     /// What its edges counted, as its last heartbeat said.

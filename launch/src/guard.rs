@@ -1,6 +1,6 @@
 //! What ends the nodes when launch itself is killed: a small process that holds one end of a pipe.
 //!
-//! launch tells it of each process group it makes. When the pipe closes without a farewell, launch was killed: the guard then
+//! launch tells it of its control groups and of each process group it makes. When the pipe closes without a farewell, launch was killed: the guard then
 //! [sweeps](crate::sweep) and removes the runtime files. Nothing else lasts: a parent-death signal dies with a thread and misses
 //! grandchildren, and a `Drop` does not run on SIGKILL.
 //!
@@ -10,7 +10,7 @@ use std::{
     fs,
     io::{self, BufRead, Write},
     os::unix::process::CommandExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ChildStdin, Command, ExitCode, Stdio},
     time::Duration,
 };
@@ -21,8 +21,8 @@ use rustix::{
 };
 
 use crate::{
-    lock,
-    sweep::{sweep, wait_until},
+    cgroup, lock,
+    sweep::{Left, Started, sweep, wait_until},
 };
 
 /// The hidden verb.
@@ -43,8 +43,9 @@ pub(crate) struct Guard {
     run: String,
     pid: u32,
     pipe: ChildStdin,
-    groups: Vec<u32>,
+    groups: Vec<Started>,
     dirs: Vec<PathBuf>,
+    cgroups: Vec<String>,
     restarts: u32,
 }
 
@@ -55,7 +56,8 @@ impl Guard {
     /// When the system refuses.
     pub(crate) fn start(run: &str) -> io::Result<Guard> {
         let (pid, pipe) = spawn(run)?;
-        Ok(Guard { run: run.to_owned(), pid, pipe, groups: Vec::new(), dirs: Vec::new(), restarts: 0 })
+        let (groups, dirs, cgroups) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Guard { run: run.to_owned(), pid, pipe, groups, dirs, cgroups, restarts: 0 })
     }
 
     /// The guard's process.
@@ -69,16 +71,23 @@ impl Guard {
         self.dirs.push(dir);
     }
 
+    /// The folders of launch's control groups are to be removed with it; `leaf` is where it moved itself.
+    pub(crate) fn add_cgroups(&mut self, folders: &[PathBuf], leaf: Option<&Path>) {
+        let folders = folders.iter().map(|folder| format!("cgroup {}", folder.display()));
+        self.cgroups = folders.chain(leaf.map(|leaf| format!("leaf {}", leaf.display()))).collect();
+        self.cgroups.clone().iter().for_each(|line| self.tell(line));
+    }
+
     /// A process group was made.
-    pub(crate) fn add(&mut self, group: u32) {
-        self.tell(&format!("add {group}"));
+    pub(crate) fn add(&mut self, group: Started) {
+        self.tell(&line_of(group));
         self.groups.push(group);
     }
 
     /// It is gone.
     pub(crate) fn remove(&mut self, group: u32) {
         self.tell(&format!("del {group}"));
-        self.groups.retain(|other| *other != group);
+        self.groups.retain(|other| other.pid != group);
     }
 
     /// The guard was killed: another one takes its place.
@@ -92,7 +101,8 @@ impl Guard {
         }
         (self.pid, self.pipe) = spawn(&self.run)?;
         let dirs = self.dirs.iter().map(|dir| format!("dir {}", dir.display()));
-        let lines: Vec<String> = dirs.chain(self.groups.iter().map(|group| format!("add {group}"))).collect();
+        let groups = self.groups.iter().map(|group| line_of(*group));
+        let lines: Vec<String> = dirs.chain(self.cgroups.iter().cloned()).chain(groups).collect();
         lines.iter().for_each(|line| self.tell(line));
         Ok(())
     }
@@ -110,6 +120,10 @@ impl Guard {
         // Never blocks and may fail: a guard that does not read still finds everyone by their mark.
         let _ = self.pipe.write_all(format!("{line}\n").as_bytes());
     }
+}
+
+fn line_of(group: Started) -> String {
+    format!("{} {}", if group.motor { "motor" } else { "add" }, group.pid)
 }
 
 fn spawn(run: &str) -> io::Result<(u32, ChildStdin)> {
@@ -132,18 +146,26 @@ fn spawn(run: &str) -> io::Result<(u32, ChildStdin)> {
 /// The guard's own life: listens until the pipe closes, then clears up.
 pub(crate) fn main(run: &str) -> ExitCode {
     let _ = fs::write("/proc/self/comm", NAME);
-    let (mut groups, mut dirs): (Vec<u32>, Vec<PathBuf>) = (Vec::new(), Vec::new());
+    let (mut left, mut dirs, mut leaf): (Left, Vec<PathBuf>, Option<PathBuf>) = Default::default();
     let mut farewell = false;
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         match line.split_once(' ') {
-            Some(("add", group)) => groups.extend(group.parse::<u32>()),
-            Some(("del", group)) => groups.retain(|other| Ok(*other) != group.parse()),
+            Some((word @ ("add" | "motor"), group)) => {
+                left.groups.extend(group.parse().map(|pid| Started { pid, motor: word == "motor" }));
+            }
+            Some(("del", group)) => left.groups.retain(|other| Ok(other.pid) != group.parse()),
             Some(("dir", dir)) => dirs.push(PathBuf::from(dir)),
+            Some(("cgroup", folder)) => left.folders.push(PathBuf::from(folder)),
+            Some(("leaf", folder)) => leaf = Some(PathBuf::from(folder)),
             _ => farewell = line == "bye",
         }
     }
-    sweep(run, if farewell { &[] } else { &groups });
+    if farewell {
+        left.groups.clear();
+    }
+    sweep(run, &left);
     if !farewell {
+        leaf.iter().for_each(|leaf| cgroup::leave(leaf));
         dirs.iter().for_each(|dir| lock::remove_if_free(dir));
     }
     ExitCode::SUCCESS

@@ -32,6 +32,8 @@ pub(crate) struct Holder {
     pub(crate) file: String,
     /// The mark of its nodes.
     pub(crate) run: String,
+    /// The folders of its control groups.
+    pub(crate) cgroups: Vec<PathBuf>,
 }
 
 /// A graph that is ours to run. Dropped, it stays locked until the process ends.
@@ -85,6 +87,14 @@ pub(crate) fn take(graph: &GraphName, us: &Holder) -> Result<(RunDir, Lock, Opti
 }
 
 impl Lock {
+    /// Says more of who we are than when the lock was taken.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(crate) fn note(&mut self, us: &Holder) -> io::Result<()> {
+        write_holder(&mut self.file, us)
+    }
+
     /// Removes the sockets of an earlier run.
     pub(crate) fn tidy(&self) {
         tidy(&self.dir);
@@ -146,7 +156,10 @@ fn read_holder(file: &mut File) -> Holder {
     let mut lines = text.lines();
     let mut line = || lines.next().unwrap_or_default().to_owned();
     match read {
-        Ok(_) => Holder { pid: line().parse().unwrap_or_default(), run: line(), file: line() },
+        Ok(_) => {
+            let (pid, run, file) = (line().parse().unwrap_or_default(), line(), line());
+            Holder { pid, run, file, cgroups: lines.map(PathBuf::from).collect() }
+        }
         Err(_) => Holder::default(),
     }
 }
@@ -154,5 +167,6 @@ fn read_holder(file: &mut File) -> Holder {
 fn write_holder(file: &mut File, us: &Holder) -> io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
-    file.write_all(format!("{}\n{}\n{}\n", us.pid, us.run, us.file).as_bytes())
+    let groups: String = us.cgroups.iter().map(|group| format!("{}\n", group.display())).collect();
+    file.write_all(format!("{}\n{}\n{}\n{groups}", us.pid, us.run, us.file).as_bytes())
 }

@@ -1,6 +1,7 @@
 //! `launch`: checks a graph file, starts its nodes, supervises them, and shows how they are.
 //!
-//! - [`supervisor`] decides, purely; [`run`] waits for one event and acts; [`running`] is one graph, [`child`] its processes.
+//! - [`supervisor`] decides, purely; [`run`] waits for one event and acts; [`running`] is one graph, [`child`] its processes,
+//!   [`enter`] how they begin and [`cgroup`] what holds them together.
 //! - [`guard`] and [`sweep`] see to it that nothing is left behind; [`lock`] that nothing runs twice.
 //! - [`logs`] and [`output`] are what nodes say, [`heartbeat`] is how they live, [`control`] is how verbs ask.
 //! - [`cli`] is the command line; [`files`], [`describe`], [`draw`], [`client`], [`ps`] and [`topic`] are its verbs.
@@ -24,6 +25,7 @@ use crate::{
     topic::Looking,
 };
 
+mod cgroup;
 mod chaos;
 mod child;
 mod cli;
@@ -32,6 +34,7 @@ mod control;
 mod describe;
 mod doctor;
 mod draw;
+mod enter;
 mod failure;
 mod files;
 mod guard;
@@ -55,6 +58,10 @@ mod topic;
 mod words;
 
 fn main() -> ExitCode {
+    // A node on its way to its own program, in as few steps as can be.
+    if env::args_os().nth(1).is_some_and(|verb| verb == enter::VERB) {
+        return enter::main(env::args_os().skip(2));
+    }
     let words: Vec<String> = env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     // The guard stays small: it never meets the command line or the runtime.
     if let [_, verb, run] = words.as_slice()

@@ -3,7 +3,7 @@
 
 use crate::{
     logs::Level,
-    supervisor::{Exit, Report},
+    supervisor::{Because, End, Exit, Report},
     words::span,
 };
 
@@ -24,11 +24,22 @@ pub(crate) fn sentence(node: &str, report: &Report) -> (Level, String) {
         Report::Lost => {
             (Level::Error, format!("{node} was killed and is still there: it waits in the kernel for a device"))
         }
-        Report::Ended { exit: Exit::NotStarted(why), again, .. } => {
+        Report::Ended { end: End { exit: Exit::NotStarted(why), .. }, again, .. } => {
             (Level::Warn, format!("{node} cannot be started: {why}; tried again {}", when(*again)))
         }
-        Report::Ended { exit, lived, again } => {
-            (Level::Warn, format!("{node} ended ({exit}) after {}; started again {}", span(*lived), when(*again)))
+        // That it hangs or was not ready was said when it was asked to end.
+        Report::Ended {
+            end: End { exit, because: Some(Because::Hung(_) | Because::NotReady(_)), .. },
+            lived,
+            again,
+        } => (Level::Warn, format!("{node} ended ({exit}) after {}; started again {}", span(*lived), when(*again))),
+        Report::Ended { end, lived, again } => {
+            (Level::Warn, format!("{node} ended ({end}) after {}; started again {}", span(*lived), when(*again)))
+        }
+        Report::ForksRefused { most } => {
+            let limit = most
+                .map_or_else(|| "its limit of processes".to_owned(), |most| format!("its limit of {most} processes"));
+            (Level::Warn, format!("{node} met {limit} and cannot start more; said once, `launch ps {node}` counts on"))
         }
         Report::Stopped => (Level::Info, format!("{node} is stopped")),
         Report::Done => (Level::Info, format!("{node} is done")),
@@ -49,7 +60,7 @@ mod tests {
     #[test]
     fn an_end_is_told_with_its_cause_and_what_follows() {
         let report = |exit, again| Report::Ended {
-            exit,
+            end: End::by_itself(exit),
             lived: Duration::from_millis(3210),
             again: Duration::from_millis(again),
         };
@@ -59,6 +70,10 @@ mod tests {
         assert_eq!(
             says(report(Exit::NotStarted("no such file".into()), 0)),
             "camera cannot be started: no such file; tried again at once"
+        );
+        assert_eq!(
+            says(report(Exit::OutOfMemory(Some(64 << 20)), 0)),
+            "camera ended (out of memory: its limit is 64 MiB) after 3.2s; started again at once"
         );
     }
 }

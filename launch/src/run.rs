@@ -19,6 +19,7 @@ use tokio::{
 };
 
 use crate::{
+    cgroup::Cgroups,
     child::Places,
     control::{self, Asked},
     failure::Failure,
@@ -29,7 +30,7 @@ use crate::{
     logs::{Format, Level, Logs, Look, Voice},
     running::{Ready, Running, Shell},
     supervisor::{Event, Exit, code},
-    sweep::sweep,
+    sweep::{Left, sweep},
 };
 
 /// How many heartbeats wait to be taken in; more stay in the kernel, and the nodes drop what does not fit there.
@@ -59,14 +60,19 @@ pub(crate) struct Orders {
 pub(crate) fn run(orders: &Orders) -> Result<u8, Failure> {
     let loaded = load(&orders.files, &orders.sets, orders.color)?;
     let run = format!("{}-{:x}", process::id(), clock::monotonic_ns());
-    let ready = claim(loaded, &run)?;
+    let mut ready = claim(loaded, &run)?;
+    let cgroups = Cgroups::open(&run);
+    note(&mut ready, &run, &cgroups)?;
     let logs = Arc::new(Logs::new(look(orders, &ready)));
     let runtime = Builder::new_current_thread().enable_all().build()?;
     // Orphans of ended nodes become our children, so that none stays as a zombie where process 1 does not care.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let mut guard = Guard::start(&run)?;
+    guard.add_cgroups(&cgroups.folders(), cgroups.leaf());
     let shell = Shell {
         began: Instant::now(),
-        guard: Some(Guard::start(&run)?),
+        guard: Some(guard),
+        cgroups,
         run,
         logs: Arc::clone(&logs),
         places: Places::here(),
@@ -81,6 +87,7 @@ pub(crate) fn run(orders: &Orders) -> Result<u8, Failure> {
     if let Some(guard) = shell.guard {
         guard.farewell();
     }
+    shell.cgroups.close();
     logs.close();
     ran?;
     Ok(graphs.iter().filter_map(Running::quit).find(|code| *code != code::OK).unwrap_or(code::OK))
@@ -91,11 +98,11 @@ fn claim(loaded: Vec<Loaded>, run: &str) -> Result<Vec<Ready>, Failure> {
     let mut ready: Vec<Ready> = Vec::new();
     for Loaded { graph, file, beats } in loaded {
         let path = std::path::absolute(&file).unwrap_or(file);
-        let us = Holder { pid: process::id(), file: path.display().to_string(), run: run.to_owned() };
+        let us = us(path.display().to_string(), run, Vec::new());
         match lock::take(&graph.name, &us) {
             Ok((dir, lock, last)) => {
                 if let Some(last) = last {
-                    sweep(&last.run, &[]);
+                    sweep(&last.run, &Left::of(&last.run, &last.cgroups));
                 }
                 lock.tidy();
                 ready.push(Ready { graph, file: us.file, beats, dir, lock });
@@ -107,6 +114,15 @@ fn claim(loaded: Vec<Loaded>, run: &str) -> Result<Vec<Ready>, Failure> {
         }
     }
     Ok(ready)
+}
+
+fn us(file: String, run: &str, cgroups: Vec<PathBuf>) -> Holder {
+    Holder { pid: process::id(), file, run: run.to_owned(), cgroups }
+}
+
+/// Says in the locks where our control groups are, so that whoever comes after us can clear them.
+fn note(ready: &mut [Ready], run: &str, cgroups: &Cgroups) -> io::Result<()> {
+    ready.iter_mut().try_for_each(|ready| ready.lock.note(&us(ready.file.clone(), run, cgroups.folders())))
 }
 
 fn refusal(graph: &str, refused: Refused) -> Failure {
@@ -212,6 +228,9 @@ impl Launch {
             let nodes = if count == 1 { "node" } else { "nodes" };
             let text = format!("{} runs {count} {nodes}: {}{more}", graph.name, names.join(", "));
             self.shell.logs.say(&graph.voice, Level::Info, &text);
+            for text in graph.unkept(&self.shell) {
+                self.shell.logs.say(&graph.voice, Level::Warn, &text);
+            }
         }
         let topic = self.graphs.iter().find_map(|graph| graph.topics().first());
         let hz = topic.map(|topic| match several {

@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 
 use self::{member::Member, plans::plans, views::topic};
 use crate::{
+    cgroup::{Cgroups, Group},
     child::{self, Places, RUN_VARIABLE},
     control::{Answer, Request, TopicView},
     guard::Guard,
@@ -23,9 +24,12 @@ use crate::{
     logs::{Level, Logs, Voice},
     report::sentence,
     supervisor::{Action, Event, Exit, Force, Node, Report, Supervisor, code},
+    sweep::Started,
     words::did_you_mean,
 };
 
+mod birth;
+mod limits;
 mod member;
 mod plans;
 mod views;
@@ -45,6 +49,7 @@ pub(crate) struct Shell {
     pub(crate) run: String,
     /// None once it could not be replaced.
     pub(crate) guard: Option<Guard>,
+    pub(crate) cgroups: Cgroups,
     pub(crate) logs: Arc<Logs>,
     pub(crate) places: Places,
     /// The steady timeline of all nodes.
@@ -62,10 +67,14 @@ pub(crate) struct Running {
     topics: Vec<TopicView>,
     supervisor: Supervisor,
     members: Vec<Member>,
+    /// Which of them move things.
+    motors: Vec<bool>,
     /// Process groups whose leader ended and which are being cleared.
     clearing: Vec<(Node, u32)>,
     /// When to look at them next.
     look_at: Duration,
+    /// When to look next whether a limit was met.
+    limits_at: Duration,
     /// Its sockets.
     pub(crate) tasks: Vec<AbortHandle>,
     lock: Option<Lock>,
@@ -101,9 +110,11 @@ impl Running {
             file,
             topics: topics.collect(),
             members: members.collect(),
+            motors: plans.iter().map(|plan| plan.motor).collect(),
             supervisor: Supervisor::new(plans, seed(&shell.run, place)),
             clearing: Vec::new(),
             look_at: Duration::ZERO,
+            limits_at: Duration::ZERO,
             tasks: Vec::new(),
             lock: Some(lock),
             quit: None,
@@ -129,7 +140,7 @@ impl Running {
     /// When to call [`Running::tick`] next.
     pub(crate) fn due(&self) -> Option<Duration> {
         let clearing = (!self.clearing.is_empty()).then_some(self.look_at);
-        self.supervisor.due().into_iter().chain(clearing).min()
+        self.supervisor.due().into_iter().chain(clearing).chain(self.limits_due()).min()
     }
 
     /// Lets time pass.
@@ -139,6 +150,7 @@ impl Running {
             self.look_at = now + CLEARING_EVERY;
             self.look_at_cleared(shell);
         }
+        self.look_at_limits(now, shell);
         if self.supervisor.due().is_some_and(|due| due <= now) {
             self.happen(Event::Tick, shell);
         }
@@ -172,11 +184,18 @@ impl Running {
     /// A process ended; false when it was none of this graph's nodes.
     pub(crate) fn reaped(&mut self, pid: u32, exit: &Exit, shell: &mut Shell) -> bool {
         let Some(node) = self.supervisor.node_of(pid) else { return false };
+        // What its limits did to it is read before its end is judged.
+        self.look_at_limit(node, shell);
+        let mut exit = exit.clone();
         if let Some(member) = self.members.get_mut(node) {
             member.pipes.drain(..).for_each(|pipe| pipe.finish());
-            let says =
-                [(RUN_VARIABLE, shell.run.as_str()), ("LAUNCH_GRAPH", &self.name), ("LAUNCH_NODE", &member.name)];
-            member.strays = child::strays(&says, pid);
+            exit = member.judge(exit);
+            // Whoever cannot leave the node's control group need not be looked for.
+            if member.cgroup.is_none() {
+                let says =
+                    [(RUN_VARIABLE, shell.run.as_str()), ("LAUNCH_GRAPH", &self.name), ("LAUNCH_NODE", &member.name)];
+                member.strays = child::strays(&says, pid);
+            }
         }
         let left = self.is_left(node, pid);
         if left {
@@ -185,7 +204,7 @@ impl Running {
         } else {
             self.forget(pid, shell);
         }
-        self.happen(Event::Ended { node, pid, exit: exit.clone(), left }, shell);
+        self.happen(Event::Ended { node, pid, exit, left }, shell);
         true
     }
 
@@ -221,6 +240,7 @@ impl Running {
     /// Removes its runtime files and lets go of its name.
     pub(crate) fn release(&mut self) {
         self.tasks.drain(..).for_each(|task| task.abort());
+        self.members.iter().filter_map(|member| member.cgroup.as_ref()).for_each(Group::remove);
         if let Some(lock) = self.lock.take() {
             lock.release();
         }
@@ -241,10 +261,10 @@ impl Running {
 
     fn spawn(&mut self, node: Node, shell: &mut Shell) -> Option<Event> {
         let member = self.members.get_mut(node)?;
-        Some(match member.spawn(&shell.places) {
+        Some(match member.spawn(shell) {
             Ok(pid) => {
                 if let Some(guard) = &mut shell.guard {
-                    guard.add(pid);
+                    guard.add(Started { pid, motor: self.motors.get(node).copied().unwrap_or_default() });
                 }
                 Event::Started { node, pid }
             }
@@ -252,15 +272,22 @@ impl Running {
         })
     }
 
-    fn signal(&self, node: Node, pid: u32, force: Force) {
+    fn signal(&mut self, node: Node, pid: u32, force: Force) {
         child::signal_group(pid, force);
-        let strays = self.members.get(node).into_iter().flat_map(|member| &member.strays);
-        strays.for_each(|stray| stray.signal(force));
+        let Some(member) = self.members.get_mut(node) else { return };
+        member.strays.iter().for_each(|stray| stray.signal(force));
+        match (&mut member.cgroup, force) {
+            (Some(cgroup), Force::Ask) => cgroup.ask(pid),
+            (Some(cgroup), Force::Kill) => cgroup.kill(),
+            (None, _) => {}
+        }
     }
 
     fn is_left(&self, node: Node, pid: u32) -> bool {
-        let mut strays = self.members.get(node).into_iter().flat_map(|member| &member.strays);
-        child::group_exists(pid) || strays.any(|stray| stray.exists())
+        let member = self.members.get(node);
+        let mut strays = member.into_iter().flat_map(|member| &member.strays);
+        let cgroup = member.and_then(|member| member.cgroup.as_ref());
+        child::group_exists(pid) || strays.any(|stray| stray.exists()) || cgroup.is_some_and(Group::is_left)
     }
 
     fn forget(&self, pid: u32, shell: &mut Shell) {

@@ -16,7 +16,7 @@ use self::{
     supervised::{State, Supervised, Then},
 };
 pub(crate) use self::{
-    exit::{Exit, code},
+    exit::{Because, End, Exit, code},
     words::{Action, Event, Force, Node, Plan, Report, View},
 };
 
@@ -68,6 +68,7 @@ impl Supervisor {
             Event::Beat { node, incarnation } => self.beat(node, incarnation),
             Event::Ended { node, pid, exit, left } => self.ended(node, pid, exit, left),
             Event::Cleared { node, pid } => self.cleared(node, pid),
+            Event::ForksRefused { node, count } => self.forks_refused(node, count),
             Event::Tick => self.tick(late),
             Event::Stop { code } => self.stop(code),
             Event::StartNode(node) => self.start_by_hand(node),
@@ -95,9 +96,9 @@ impl Supervisor {
         let pid = it.pid();
         let (state, why) = match &it.state {
             State::Pending => ("pending", Some("waits for what it comes after".to_owned())),
-            State::Starting { .. } => ("starting", None),
-            State::Ready { .. } if it.beats() => ("ready", None),
-            State::Ready { .. } => ("running", None),
+            State::Starting { .. } => ("starting", it.pressed()),
+            State::Ready { .. } if it.beats() => ("ready", it.pressed()),
+            State::Ready { .. } => ("running", it.pressed()),
             State::Stopping { .. } => ("stopping", None),
             State::Waiting { until } => {
                 ("waiting", Some(format!("starts in {:.1} s", until.saturating_sub(now).as_secs_f64())))
@@ -107,7 +108,8 @@ impl Supervisor {
             State::Failed { why } => ("failed", Some(why.clone())),
         };
         let up = pid.map(|_| now.saturating_sub(it.since));
-        Some(View { state, why, pid, restarts: it.starts.saturating_sub(1), up, last_end: it.last_end.clone() })
+        let (last_end, cause) = (it.last_end.as_ref().map(End::to_string), it.last_end.as_ref().map(End::cause));
+        Some(View { state, why, pid, restarts: it.starts.saturating_sub(1), up, last_end, cause })
     }
 
     fn started(&mut self, node: Node, pid: u32) {
@@ -117,7 +119,7 @@ impl Supervisor {
         if !matches!(it.state, State::Starting { pid: None, .. }) {
             return;
         }
-        (it.since, it.heard) = (now, now);
+        (it.since, it.heard, it.refused_forks) = (now, now, 0);
         it.previous = it.incarnation.take().or(it.previous);
         it.starts += 1;
         let report = Report::Started { pid, starts: it.starts };
@@ -125,7 +127,7 @@ impl Supervisor {
         let beats = it.beats();
         self.report(node, report);
         if stopping {
-            self.ask(node, Then::Stay);
+            self.ask(node, Because::Asked, Then::Stay);
         } else if !beats {
             self.make_ready(node, pid);
         }
@@ -140,11 +142,12 @@ impl Supervisor {
         it.since = now;
         let exit = Exit::NotStarted(why);
         if !scarce || self.stopping.is_some() {
-            return self.follow(node, exit, Then::Judge);
+            return self.follow(node, End::by_itself(exit), Then::Judge);
         }
         // No fault of the node's: it does not count against it.
         it.state = State::Waiting { until: now + SCARCE };
-        self.report(node, Report::Ended { exit, lived: Duration::ZERO, again: SCARCE });
+        let end = End::by_itself(exit);
+        self.report(node, Report::Ended { end, lived: Duration::ZERO, again: SCARCE });
     }
 
     fn beat(&mut self, node: Node, incarnation: u64) {
@@ -162,6 +165,16 @@ impl Supervisor {
         }
     }
 
+    fn forks_refused(&mut self, node: Node, count: u64) {
+        let Some(it) = self.nodes.get_mut(node).filter(|it| it.pid().is_some()) else { return };
+        let first = it.refused_forks == 0 && count > 0;
+        it.refused_forks = it.refused_forks.max(count);
+        let most = it.plan.pids;
+        if first {
+            self.report(node, Report::ForksRefused { most });
+        }
+    }
+
     fn make_ready(&mut self, node: Node, pid: u32) {
         let Some(it) = self.nodes.get_mut(node) else { return };
         it.state = State::Ready { pid };
@@ -175,38 +188,41 @@ impl Supervisor {
         if it.pid() != Some(pid) {
             return;
         }
-        it.last_end = Some(exit.to_string());
         let now = self.now;
-        let (kill_at, killed, then) = match it.state {
+        let end = it.end(exit);
+        it.last_end = Some(end.clone());
+        let (because, asked_at, kill_at, killed, then) = match it.state {
             State::Stopping { ended: Some(_), .. } => return,
-            State::Stopping { kill_at, killed, then, .. } => (kill_at, killed, then),
-            _ => (now + it.plan.stop, false, Then::Judge),
+            State::Stopping { because, asked_at, kill_at, killed, then, .. } => {
+                (because, asked_at, kill_at, killed, then)
+            }
+            _ => (Because::Left, now, now + it.plan.stop, false, Then::Judge),
         };
         if !left {
-            return self.follow(node, exit, then);
+            return self.follow(node, end, then);
         }
         // Its children may hold its device: they end before it is started again, asked first (one of them may be the motor).
-        it.state = State::Stopping { pid, kill_at, killed, ended: Some(exit), then };
+        it.state = State::Stopping { pid, because, asked_at, kill_at, killed, ended: Some(end), then };
         self.signal(node, pid, if killed { Force::Kill } else { Force::Ask });
     }
 
     fn cleared(&mut self, node: Node, pid: u32) {
         let Some(it) = self.nodes.get_mut(node) else { return };
-        if let State::Stopping { pid: own, ended: Some(exit), then, .. } = &it.state
+        if let State::Stopping { pid: own, ended: Some(end), then, .. } = &it.state
             && *own == pid
         {
-            let (exit, then) = (exit.clone(), *then);
-            self.follow(node, exit, then);
+            let (end, then) = (end.clone(), *then);
+            self.follow(node, end, then);
         }
     }
 
     /// Nothing is left of a node's process: what now?
-    fn follow(&mut self, node: Node, exit: Exit, then: Then) {
+    fn follow(&mut self, node: Node, end: End, then: Then) {
         let Some(it) = self.nodes.get_mut(node) else { return };
-        it.last_end = Some(exit.to_string());
+        it.last_end = Some(end.clone());
         match then {
             _ if self.stopping.is_some() => it.state = State::Stopped,
-            Then::Judge => self.judge(node, exit),
+            Then::Judge => self.judge(node, end),
             Then::Start => self.spawn(node),
             Then::Stay => {
                 it.state = State::Stopped;
@@ -215,15 +231,15 @@ impl Supervisor {
         }
     }
 
-    fn judge(&mut self, node: Node, exit: Exit) {
+    fn judge(&mut self, node: Node, end: End) {
         let Some(it) = self.nodes.get_mut(node) else { return };
         let Restart { when, window, max, .. } = it.plan.restart;
-        match (when, &exit) {
+        match (when, &end.exit) {
             (_, Exit::Code(EX_CONFIG)) => {
-                return self.fail(node, format!("{exit}: restarting cannot help until its parameters are right"));
+                return self.fail(node, format!("{end}: restarting cannot help until its parameters are right"));
             }
             (RestartWhen::OnFailure | RestartWhen::Never, Exit::Code(0)) => return self.done(node),
-            (RestartWhen::Never, _) => return self.fail(node, format!("{exit}, and it is never restarted")),
+            (RestartWhen::Never, _) => return self.fail(node, format!("{end}, and it is never restarted")),
             _ => {}
         }
         let lived = self.now.saturating_sub(it.since);
@@ -231,14 +247,14 @@ impl Supervisor {
         if ends >= max {
             return self.fail(
                 node,
-                format!("it ended {ends} times within {} s, the last time with {exit}", window.as_secs_f64()),
+                format!("it ended {ends} times within {} s, the last time with {end}", window.as_secs_f64()),
             );
         }
         let chance = self.chance();
         let Some(it) = self.nodes.get_mut(node) else { return };
         let again = it.delay(chance);
         it.state = State::Waiting { until: self.now + again };
-        self.report(node, Report::Ended { exit, lived, again });
+        self.report(node, Report::Ended { end, lived, again });
         if again.is_zero() {
             self.spawn(node);
         }
@@ -271,21 +287,23 @@ impl Supervisor {
             if late {
                 it.forgive(now);
             }
-            let Some(due) = it.due().filter(|due| now >= *due) else { continue };
+            if it.due().is_none_or(|due| now < due) {
+                continue;
+            }
             match it.state {
                 State::Starting { .. } => {
                     let after = now.saturating_sub(it.since);
                     self.report(node, Report::NotReady { after });
-                    self.ask(node, Then::Judge);
+                    self.ask(node, Because::NotReady(after), Then::Judge);
                 }
                 State::Ready { .. } => {
                     let silent = now.saturating_sub(it.heard);
                     self.report(node, Report::Hung { silent });
-                    self.ask(node, Then::Judge);
+                    self.ask(node, Because::Hung(silent), Then::Judge);
                 }
                 State::Stopping { killed: true, .. } => self.lost(node),
-                State::Stopping { .. } => {
-                    let after = it.plan.stop + now.saturating_sub(due);
+                State::Stopping { asked_at, .. } => {
+                    let after = now.saturating_sub(asked_at);
                     self.report(node, Report::Killed { after });
                     self.kill(node);
                 }
@@ -299,18 +317,25 @@ impl Supervisor {
         match self.stopping {
             None => self.begin_stop(code),
             Some((since, _)) if self.now < since + SAME_WISH => {}
-            Some(_) => (0..self.nodes.len()).rev().for_each(|node| self.kill(node)),
+            Some(_) => self.last_first().into_iter().for_each(|node| self.kill(node)),
         }
     }
 
-    /// Asks every node to end, the last of the file first: motors stand behind what drives them.
+    /// The order in which nodes end: those that move things before all others, then the last of the file first.
+    fn last_first(&self) -> Vec<Node> {
+        let (motors, others): (Vec<Node>, Vec<Node>) =
+            (0..self.nodes.len()).rev().partition(|node| self.nodes.get(*node).is_some_and(|it| it.plan.motor));
+        [motors, others].concat()
+    }
+
+    /// Asks every node to end.
     fn begin_stop(&mut self, code: u8) {
         if self.stopping.is_some() {
             return;
         }
         self.stopping = Some((self.now, code));
-        for node in (0..self.nodes.len()).rev() {
-            self.ask(node, Then::Stay);
+        for node in self.last_first() {
+            self.ask(node, Because::Asked, Then::Stay);
         }
     }
 
@@ -331,7 +356,7 @@ impl Supervisor {
 
     fn stop_by_hand(&mut self, node: Node) {
         if self.stopping.is_none() {
-            self.ask(node, Then::Stay);
+            self.ask(node, Because::Asked, Then::Stay);
         }
     }
 
@@ -339,21 +364,21 @@ impl Supervisor {
         let Some(it) = self.nodes.get_mut(node) else { return };
         if self.stopping.is_none() && it.pid().is_some() {
             it.forget_ends();
-            self.ask(node, Then::Start);
+            self.ask(node, Because::Asked, Then::Start);
         } else {
             self.start_by_hand(node);
         }
     }
 
     /// Asks a node's process to end; `then` says what follows. Without a process it is stopped already, unless it is over for good.
-    fn ask(&mut self, node: Node, then: Then) {
+    fn ask(&mut self, node: Node, because: Because, then: Then) {
         let now = self.now;
         let Some(it) = self.nodes.get_mut(node) else { return };
         match &mut it.state {
             State::Starting { pid: Some(pid), .. } | State::Ready { pid } => {
                 let pid = *pid;
-                let kill_at = now + it.plan.stop;
-                it.state = State::Stopping { pid, kill_at, killed: false, ended: None, then };
+                let kill_at = now + it.grace(because);
+                it.state = State::Stopping { pid, because, asked_at: now, kill_at, killed: false, ended: None, then };
                 self.signal(node, pid, Force::Ask);
             }
             State::Stopping { then: planned, .. } => *planned = then,

@@ -45,6 +45,16 @@ pub(crate) fn span(time: Duration) -> String {
     }
 }
 
+/// A size in bytes, in the unit that it has the fewest of: `64 MiB`, `1.5 GiB`, `100 bytes`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    let Some((unit, scale)) = UNITS.iter().find(|(_, scale)| bytes >= *scale) else { return format!("{bytes} bytes") };
+    if bytes % scale == 0 {
+        return format!("{} {unit}", bytes / scale);
+    }
+    format!("{:.1} {unit}", bytes as f64 / *scale as f64)
+}
+
 /// `2026-01-31T12:00:00.123Z`.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -98,6 +108,13 @@ mod tests {
             [(850, "850ms"), (12_300, "12.3s"), (245_000, "4m 5s"), (7_380_000, "2h 3m"), (273_600_000, "3d 4h")];
         for (millis, text) in cases {
             assert_eq!(span(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn a_size_has_the_unit_that_fits() {
+        for (bytes, text) in [(100, "100 bytes"), (64 << 20, "64 MiB"), (3 << 29, "1.5 GiB"), (500_000, "488.3 KiB")] {
+            assert_eq!(size(bytes), text);
         }
     }
 

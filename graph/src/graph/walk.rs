@@ -6,7 +6,8 @@ use super::{
     duration,
     mistakes::{At, Log, Mistake},
     near::suggest,
-    show::tick,
+    show::{show, tick},
+    size,
     tree::{Entry, Item, Table, Value},
 };
 
@@ -111,6 +112,27 @@ pub(crate) fn as_period(item: &Item, what: &str, log: &mut Log) -> Option<Durati
             None
         }
     }
+}
+
+/// The value of a key as a size in bytes, more than nothing: a string with a unit, or an integer.
+pub(crate) fn bytes(table: &Table, key: &str, log: &mut Log) -> Option<u64> {
+    let item = &table.get(key)?.item;
+    let what = tick(key);
+    let size = match &item.value {
+        Value::Integer(integer) => u64::try_from(*integer).map_err(|_| format!("{integer} is less than nothing")),
+        Value::Text(text) => size::parse(text),
+        _ => {
+            let help = "write a number and a unit (kB, KiB, MB, MiB, GB, GiB), like \"64MiB\"";
+            log.extend(wrong(item, &what, "a size").map(|mistake| mistake.help(help)));
+            return None;
+        }
+    };
+    match size {
+        Ok(0) => log.push(Mistake::new(&item.at, format!("{what} is {}: 0 is not a bound", show(item.at.text())))),
+        Ok(size) => return Some(size),
+        Err(error) => log.push(Mistake::new(&item.at, format!("{what}: {error}"))),
+    }
+    None
 }
 
 /// The value of a key as an integer from 1 to `max`.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use offboard::graph::{Graph, Keep, NodeSpec, RestartWhen, Topic, Watchdog, check};
+use offboard::graph::{Graph, Keep, Limits, NodeSpec, RestartWhen, Topic, Watchdog, check};
 
 use crate::world::{self, checked, draft, graph, kind};
 
@@ -113,12 +113,14 @@ fn what_is_written_is_meant() {
         watchdog = "off"
         required = true
         env = { LOG_DIR = "/tmp" }
+        limits = { memory = "512MiB", pids = 64, files = 256, nice = -5, cpus = [1, 0] }
 
         [node.viewer]
         run = ["python3", "a b.py"]
         after = ["camera"]
         watchdog = "3s"
         restart = "never"
+        limits = { memory = 1048576 }
         subscribe = { frames = { topic = "camera/frames", keep = 100, timeout = "1s" } }
         "#,
     );
@@ -130,8 +132,11 @@ fn what_is_written_is_meant() {
     assert_eq!((camera.ready, camera.stop), (Duration::from_secs(60), Duration::from_millis(500)));
     assert_eq!((camera.watchdog, camera.required), (Watchdog::Off, true));
     assert_eq!(camera.env["LOG_DIR"], "/tmp");
+    let limits = Limits { memory: Some(512 << 20), pids: Some(64), files: Some(256), nice: Some(-5), cpus: vec![1, 0] };
+    assert_eq!(camera.limits, limits);
     let viewer = node(&graph, "viewer");
     assert_eq!(viewer.run, ["python3", "a b.py"]);
+    assert_eq!(viewer.limits, Limits { memory: Some(1 << 20), ..Limits::default() });
     assert_eq!(viewer.after[0].as_str(), "camera");
     assert_eq!((viewer.watchdog, viewer.restart.when), (Watchdog::After(Duration::from_secs(3)), RestartWhen::Never));
     assert_eq!((viewer.inputs[0].keep, viewer.inputs[0].timeout), (Keep::Last(100), Some(Duration::from_secs(1))));

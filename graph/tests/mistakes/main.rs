@@ -7,6 +7,7 @@ mod file;
 mod good;
 mod hostile;
 mod layers;
+mod limits;
 mod nodes;
 mod params;
 mod peers;

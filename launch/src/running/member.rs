@@ -3,15 +3,18 @@
 use std::{io, path::PathBuf, sync::Arc};
 
 use offboard::{
-    graph::{Graph, NodeSpec},
+    graph::{Graph, Limits, NodeSpec},
     wiring::{LINK, NodeWiring},
 };
 
-use super::Shell;
+use super::{Shell, birth::Birth};
 use crate::{
-    child::{self, Places, RUN_VARIABLE, Start, Stray},
+    cgroup::Group,
+    child::{self, RUN_VARIABLE, Start, Stray},
+    enter::Enter,
     logs::Voice,
     output::{NodeLog, Pipe},
+    supervisor::Exit,
 };
 
 /// A node.
@@ -28,7 +31,18 @@ pub(super) struct Member {
     pub(super) strays: Vec<Stray>,
     /// What its last heartbeat carried, undecoded.
     pub(super) status: Vec<u8>,
+    /// What it may use.
+    pub(super) limits: Limits,
+    /// What holds its processes together; none where there are no control groups.
+    pub(super) cgroup: Option<Group>,
+    /// Of the newest process: whether its program began.
+    birth: Birth,
+    /// Of the newest process: forks that were refused to it.
+    pub(super) refused_forks: u64,
 }
+
+/// What a shell says of a child that was killed: 128 and the number of the signal.
+const KILLED_CHILD: i32 = 137;
 
 impl Member {
     /// Nothing is started yet. `spec` is none for what launch adds.
@@ -44,7 +58,12 @@ impl Member {
         env.extend(spec.into_iter().flat_map(|spec| spec.env.clone()));
         env.extend(wiring.env());
         env.push((RUN_VARIABLE.to_owned(), shell.run.clone()));
+        let limits = spec.map(|spec| spec.limits.clone()).unwrap_or_default();
         Member {
+            cgroup: shell.cgroups.node(graph.name.as_str(), &wiring.name, &limits),
+            limits,
+            birth: Birth::default(),
+            refused_forks: 0,
             name: wiring.name.clone(),
             words: spec.map_or_else(|| vec![LINK.to_owned()], |spec| spec.run.clone()),
             dir: std::path::absolute(&graph.dir).unwrap_or_else(|_| graph.dir.clone()),
@@ -60,17 +79,45 @@ impl Member {
     ///
     /// # Errors
     /// When there is no such program, or the system refuses.
-    pub(super) fn spawn(&mut self, places: &Places) -> io::Result<u32> {
+    pub(super) fn spawn(&mut self, shell: &Shell) -> io::Result<u32> {
         let Some((word, args)) = self.words.split_first() else {
             return Err(io::Error::other("its run has no words"));
         };
-        let program = places.find(&self.dir, word).map_err(|_| io::Error::other(format!("no program {word}")))?;
-        let child =
-            child::start(&Start { program, args: args.to_vec(), dir: self.dir.clone(), env: self.env.clone() })?;
+        let program = shell.places.find(&self.dir, word).map_err(|_| io::Error::other(format!("no program {word}")))?;
+        if let Some(cgroup) = &mut self.cgroup {
+            cgroup.begin()?;
+        }
+        let (args, dir, env) = (args.to_vec(), self.dir.clone(), self.env.clone());
+        let child = child::start(&Start { program, args, dir, env, enter: self.enter(shell) })?;
         self.log.begin();
-        (self.status, self.strays) = (Vec::new(), Vec::new());
+        (self.status, self.strays, self.refused_forks) = (Vec::new(), Vec::new(), 0);
+        self.birth = Birth::follow(child.birth).unwrap_or_default();
         let pipes = [child.stdout, child.stderr].map(|pipe| Pipe::follow(pipe, Arc::clone(&self.log)));
         self.pipes = pipes.into_iter().filter_map(Result::ok).collect();
         Ok(child.pid)
+    }
+
+    /// What its process does before its program begins.
+    fn enter(&self, shell: &Shell) -> Enter {
+        Enter {
+            parent: std::process::id(),
+            joins: self.cgroup.as_ref().map(Group::joins).unwrap_or_default(),
+            files: self.limits.files,
+            data: self.limits.memory.filter(|_| !shell.cgroups.limits_memory()),
+            nice: self.limits.nice,
+            cpus: self.limits.cpus.clone(),
+        }
+    }
+
+    /// How its newest process really ended: it may never have begun, and the kernel may have killed it for its memory.
+    pub(super) fn judge(&self, exit: Exit) -> Exit {
+        if let Some(why) = self.birth.failure() {
+            return Exit::NotStarted(why);
+        }
+        let was_killed = matches!(exit, Exit::Signal(9) | Exit::Code(KILLED_CHILD));
+        match &self.cgroup {
+            Some(cgroup) if was_killed && cgroup.seen().out_of_memory > 0 => Exit::OutOfMemory(self.limits.memory),
+            _ => exit,
+        }
     }
 }

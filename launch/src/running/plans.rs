@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use offboard::graph::{Graph, Restart, Watchdog};
+use offboard::graph::{Graph, NodeSpec, Restart, Watchdog};
 
 use crate::supervisor::Plan;
+
+/// The type of the commands that move things.
+const DRIVE: &str = "offboard.v1.Drive";
 
 /// How the nodes that launch adds are treated; they are ours, so they beat.
 const ADDED_READY: Duration = Duration::from_secs(10);
@@ -16,22 +19,31 @@ pub(super) fn plans(graph: &Graph, beats: &[bool], count: usize) -> Vec<Plan> {
     let own = graph.nodes.iter().enumerate().map(|(node, spec)| Plan {
         after: spec.after.iter().filter_map(place).collect(),
         required: spec.required,
+        motor: is_motor(spec),
         added: false,
         beats: beats.get(node).copied().unwrap_or_default(),
         restart: spec.restart,
         ready: spec.ready,
         watchdog: spec.watchdog,
         stop: spec.stop,
+        pids: spec.limits.pids,
     });
     let added = Plan {
         after: Vec::new(),
         required: false,
+        motor: false,
         added: true,
         beats: true,
         restart: Restart::default(),
         ready: ADDED_READY,
         watchdog: Watchdog::Default,
         stop: ADDED_STOP,
+        pids: None,
     };
     own.chain(std::iter::repeat(added)).take(count).collect()
+}
+
+/// Whether a node moves things: it takes commands and gives none. Who gives some decides, and something behind it moves.
+fn is_motor(spec: &NodeSpec) -> bool {
+    spec.inputs.iter().any(|input| input.kind == DRIVE) && !spec.outputs.iter().any(|output| output.kind == DRIVE)
 }

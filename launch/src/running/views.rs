@@ -28,6 +28,7 @@ impl Running {
                 restarts: view.restarts,
                 uptime_s: view.up.map(|up| up.as_secs_f64()),
                 last_end: view.last_end,
+                cause: view.cause.map(str::to_owned),
                 beats: status.as_ref().map(|status| status.beats),
                 edges: status.iter().flat_map(|status| &status.edges).cloned().map(edge).collect(),
                 gauges: status.into_iter().flat_map(|status| status.gauges).map(gauge).collect(),

@@ -1,7 +1,9 @@
-//! How processes end and what exit codes mean.
+//! How processes end, what exit codes mean, and what an end is put down to.
 //! It never ends one.
 
-use std::fmt;
+use std::{fmt, time::Duration};
+
+use crate::words::{size, span};
 
 /// The exit code of a node that says: my configuration is wrong; restarting cannot help (sysexits EX_CONFIG).
 pub(crate) const EX_CONFIG: i32 = 78;
@@ -31,8 +33,71 @@ pub(crate) enum Exit {
     Code(i32),
     /// By a signal.
     Signal(i32),
+    /// By the kernel, for want of memory; with its limit in bytes, if it has one.
+    OutOfMemory(Option<u64>),
     /// It never began.
     NotStarted(String),
+}
+
+/// Why launch asked a process to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Because {
+    /// Somebody wished it: a person, or the end of the graph.
+    Asked,
+    /// Its work loop was silent for so long.
+    Hung(Duration),
+    /// It was not ready so long after its start.
+    NotReady(Duration),
+    /// It had ended by itself, and others of its group were left.
+    Left,
+}
+
+/// An end and what it is put down to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) exit: Exit,
+    /// None when launch had not asked for it.
+    pub(crate) because: Option<Because>,
+    /// Whether launch had to kill it.
+    pub(crate) killed: bool,
+}
+
+impl End {
+    /// An end that launch had not asked for.
+    pub(crate) fn by_itself(exit: Exit) -> End {
+        End { exit, because: None, killed: false }
+    }
+
+    /// Its cause as a word for machines: `exit_code`, `signal`, `watchdog`, `start_deadline`, `out_of_memory`, `not_started`, `asked`.
+    pub(crate) fn cause(&self) -> &'static str {
+        match (&self.exit, self.because) {
+            (Exit::NotStarted(_), _) => "not_started",
+            (_, Some(Because::Hung(_))) => "watchdog",
+            (_, Some(Because::NotReady(_))) => "start_deadline",
+            (Exit::OutOfMemory(_), _) => "out_of_memory",
+            (_, Some(Because::Asked)) => "asked",
+            (Exit::Code(_), _) => "exit_code",
+            (Exit::Signal(_), _) => "signal",
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if self.killed { "killed" } else { "stopped" };
+        match (&self.exit, self.because) {
+            (Exit::NotStarted(_), _) => self.exit.fmt(f),
+            (_, Some(Because::Hung(silent))) => {
+                write!(f, "watchdog: its work loop was silent for {}, {how}", span(silent))
+            }
+            (_, Some(Because::NotReady(after))) => {
+                write!(f, "start-up deadline: it said nothing for {}, {how}", span(after))
+            }
+            (Exit::OutOfMemory(_), _) => self.exit.fmt(f),
+            (exit, Some(Because::Asked)) => write!(f, "as asked ({exit})"),
+            (exit, Some(Because::Left) | None) => exit.fmt(f),
+        }
+    }
 }
 
 impl fmt::Display for Exit {
@@ -44,6 +109,8 @@ impl fmt::Display for Exit {
                 Some(name) => f.write_str(name),
                 None => write!(f, "signal {number}"),
             },
+            Exit::OutOfMemory(Some(limit)) => write!(f, "out of memory: its limit is {}", size(*limit)),
+            Exit::OutOfMemory(None) => f.write_str("out of memory: the machine had none left"),
             Exit::NotStarted(why) => write!(f, "failing to start: {why}"),
         }
     }

@@ -5,10 +5,14 @@ use std::{collections::VecDeque, time::Duration};
 
 use offboard::graph::{Restart, Watchdog};
 
-use super::{Exit, Plan};
+use super::{Because, End, Exit, Plan};
 
 /// How long a work loop that sends heartbeats may be silent when its graph file does not say.
 const WATCHDOG: Duration = Duration::from_secs(1);
+
+/// How long a silent process gets from TERM to KILL at most. One that was only stopped goes on and acts on TERM at once, so that a
+/// motor still writes neutral; one that hangs never will.
+const SILENT_STOP: Duration = Duration::from_millis(500);
 
 /// How much of a restart's delay is left to chance, so that nodes that died together do not come back together.
 const JITTER: f64 = 0.2;
@@ -29,9 +33,11 @@ pub(super) enum State {
     /// Asked to end. `ended`: its main process did, and the rest of its group is being cleared.
     Stopping {
         pid: u32,
+        because: Because,
+        asked_at: Duration,
         kill_at: Duration,
         killed: bool,
-        ended: Option<Exit>,
+        ended: Option<End>,
         then: Then,
     },
     /// Will be started again.
@@ -75,7 +81,9 @@ pub(super) struct Supervised {
     pub(super) streak: u32,
     /// Ends within the window.
     pub(super) ends: VecDeque<Duration>,
-    pub(super) last_end: Option<String>,
+    pub(super) last_end: Option<End>,
+    /// Forks that were refused to its newest process, as far as that was told.
+    pub(super) refused_forks: u64,
 }
 
 impl Supervised {
@@ -92,6 +100,7 @@ impl Supervised {
             streak: 0,
             ends: VecDeque::new(),
             last_end: None,
+            refused_forks: 0,
         }
     }
 
@@ -100,6 +109,28 @@ impl Supervised {
             State::Starting { pid, .. } => pid,
             State::Ready { pid } | State::Stopping { pid, .. } => Some(pid),
             _ => None,
+        }
+    }
+
+    /// What there is to say about a running process: that it meets a limit.
+    pub(super) fn pressed(&self) -> Option<String> {
+        let most = self.plan.pids.map_or_else(String::new, |pids| format!(" of {pids} processes"));
+        (self.refused_forks > 0).then(|| format!("it met its limit{most}: {} forks were refused", self.refused_forks))
+    }
+
+    /// How long it gets from TERM to KILL when it is asked for this reason. A silent one has had its time.
+    pub(super) fn grace(&self, because: Because) -> Duration {
+        match because {
+            Because::Hung(_) | Because::NotReady(_) => self.plan.stop.min(SILENT_STOP),
+            Because::Asked | Because::Left => self.plan.stop,
+        }
+    }
+
+    /// What an end of its process now is to be put down to.
+    pub(super) fn end(&self, exit: Exit) -> End {
+        match self.state {
+            State::Stopping { because, killed, .. } => End { exit, because: Some(because), killed },
+            _ => End::by_itself(exit),
         }
     }
 

@@ -14,12 +14,14 @@ fn plan() -> Plan {
     Plan {
         after: Vec::new(),
         required: false,
+        motor: false,
         added: false,
         beats: false,
         restart: Restart::default(),
         ready: 10 * SEC,
         watchdog: Watchdog::Default,
         stop: 2 * SEC,
+        pids: None,
     }
 }
 

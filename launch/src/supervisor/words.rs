@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use offboard::graph::{Restart, Watchdog};
 
-use super::Exit;
+use super::{End, Exit};
 
 /// A node, by its place in the graph.
 pub(crate) type Node = usize;
@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) after: Vec<Node>,
     /// Its final end ends the graph.
     pub(crate) required: bool,
+    /// It moves things: it is asked to end before all others.
+    pub(crate) motor: bool,
     /// Added by launch: it does not keep a graph running whose own nodes are all over.
     pub(crate) added: bool,
     /// Whether it is expected to send heartbeats; a node that does not counts as ready while it lives.
@@ -29,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) watchdog: Watchdog,
     /// How long it gets from TERM to KILL.
     pub(crate) stop: Duration,
+    /// How many processes it may have at once.
+    pub(crate) pids: Option<u32>,
 }
 
 /// What happened.
@@ -46,6 +50,8 @@ pub(crate) enum Event {
     Ended { node: Node, pid: u32, exit: Exit, left: bool },
     /// Nothing of that process's group is left.
     Cleared { node: Node, pid: u32 },
+    /// So many forks were refused to the process of a node so far: it has as many processes as it may.
+    ForksRefused { node: Node, count: u64 },
     /// Time has passed.
     Tick,
     /// The graph shall end, with this exit code. A second time: at once.
@@ -96,7 +102,9 @@ pub(crate) enum Report {
     /// It was killed and is still there.
     Lost,
     /// It ended and will be started again after this delay.
-    Ended { exit: Exit, lived: Duration, again: Duration },
+    Ended { end: End, lived: Duration, again: Duration },
+    /// It wanted more processes than it may have; said once a process.
+    ForksRefused { most: Option<u32> },
     /// It ended as it was asked to.
     Stopped,
     /// It ended well and stays down.
@@ -120,4 +128,6 @@ pub(crate) struct View {
     pub(crate) up: Option<Duration>,
     /// How the last process ended.
     pub(crate) last_end: Option<String>,
+    /// The cause of that in one word, see [`End::cause`].
+    pub(crate) cause: Option<&'static str>,
 }

@@ -1,0 +1,62 @@
+//! Whether a node's program began. It never waits for the answer.
+
+use std::{
+    io,
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use tokio::net::unix::pipe;
+
+/// The longest reason why a program did not begin, in bytes.
+const WHY_MAX: usize = 4 << 10;
+
+/// The birth of one process: a pipe that closes when its program has begun, or says why it did not.
+#[derive(Debug, Default)]
+pub(super) struct Birth {
+    why: Arc<Mutex<Vec<u8>>>,
+    /// Gone once it was read to its end, so that a running node costs no file descriptor for it.
+    pipe: Weak<pipe::Receiver>,
+}
+
+impl Birth {
+    /// Follows a pipe until its end. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(super) fn follow(from: OwnedFd) -> io::Result<Birth> {
+        let pipe = Arc::new(pipe::Receiver::from_owned_fd(from)?);
+        let birth = Birth { why: Arc::default(), pipe: Arc::downgrade(&pipe) };
+        let why = Arc::clone(&birth.why);
+        tokio::spawn(async move { while pipe.readable().await.is_ok() && drain(&pipe, &mut lock(&why)) {} });
+        Ok(birth)
+    }
+
+    /// Why the program of an ended process never began; none when it did.
+    pub(super) fn failure(&self) -> Option<String> {
+        let mut why = lock(&self.why);
+        if let Some(pipe) = self.pipe.upgrade() {
+            drain(&pipe, &mut why);
+        }
+        (!why.is_empty()).then(|| String::from_utf8_lossy(&why).trim().to_owned())
+    }
+}
+
+/// Reads what is there; whether more may come.
+fn drain(pipe: &pipe::Receiver, why: &mut Vec<u8>) -> bool {
+    let mut block = [0; 512];
+    while why.len() < WHY_MAX {
+        match pipe.try_read(&mut block) {
+            Ok(0) => return false,
+            Ok(count) => why.extend(&block[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
