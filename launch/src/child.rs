@@ -22,8 +22,11 @@ use crate::{enter::Enter, supervisor::Force};
 /// Names the launch a process belongs to, so that a sweep finds those who left their group.
 pub(crate) const RUN_VARIABLE: &str = "LAUNCH_RUN";
 
+/// How much a node says.
+pub(crate) const LOG_VARIABLE: &str = "LAUNCH_LOG";
+
 /// How much nodes say when nobody set it.
-const LOG_DEFAULT: (&str, &str) = ("LAUNCH_LOG", "info");
+const LOG_DEFAULT: &str = "info";
 
 /// How much of a process's environment is looked at, in bytes.
 const ENVIRON_MAX: u64 = 1 << 20;
@@ -74,12 +77,12 @@ pub(crate) fn start(start: &Start) -> io::Result<Child> {
     let (birth, tells) = pipe_with(PipeFlags::CLOEXEC)?;
     // An outer launch's wiring is not this node's.
     for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("LAUNCH_") && name != LOG_DEFAULT.0 {
+        if name.to_string_lossy().starts_with("LAUNCH_") && name != LOG_VARIABLE {
             command.env_remove(name);
         }
     }
-    if env::var_os(LOG_DEFAULT.0).is_none() {
-        command.env(LOG_DEFAULT.0, LOG_DEFAULT.1);
+    if env::var_os(LOG_VARIABLE).is_none() {
+        command.env(LOG_VARIABLE, LOG_DEFAULT);
     }
     let mut child = command
         .args(start.enter.words())

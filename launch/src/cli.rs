@@ -164,10 +164,15 @@ pub(crate) enum Color {
 impl ColorArg {
     /// Whether what goes to stderr is coloured.
     pub(crate) fn is_on(&self) -> bool {
+        self.is_on_for(&std::io::stderr())
+    }
+
+    /// Whether what goes there is coloured.
+    pub(crate) fn is_on_for(&self, to: &impl anstream::stream::RawStream) -> bool {
         match self.color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never,
+            Color::Auto => anstream::AutoStream::choice(to) != anstream::ColorChoice::Never,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::net::unix::pipe;
 
-use crate::logs::{Lines, Logs, Tail, Voice};
+use crate::logs::{File, Lines, Logs, Tail, Voice};
 
 /// How much is read at once, in bytes.
 const BLOCK: usize = 16 << 10;
@@ -26,6 +26,7 @@ pub(crate) struct NodeLog {
     /// The node.
     pub(crate) voice: Voice,
     logs: Arc<Logs>,
+    file: File,
     tail: Mutex<Tail>,
 }
 
@@ -46,13 +47,14 @@ enum Drained {
 
 impl NodeLog {
     /// Nothing was said yet.
-    pub(crate) fn new(voice: Voice, logs: Arc<Logs>) -> NodeLog {
-        NodeLog { voice, logs, tail: Mutex::default() }
+    pub(crate) fn new(voice: Voice, logs: Arc<Logs>, file: File) -> NodeLog {
+        NodeLog { voice, logs, file, tail: Mutex::default() }
     }
 
     /// A new process begins to speak.
-    pub(crate) fn begin(&self) {
+    pub(crate) fn begin(&self, pid: u32) {
         lock(&self.tail).begin();
+        self.logs.begin(&self.file, pid);
     }
 
     /// The last lines of the newest process.
@@ -62,7 +64,7 @@ impl NodeLog {
 
     fn line(&self, line: &[u8], cut: u64) {
         lock(&self.tail).push(line);
-        self.logs.node(&self.voice, line, cut);
+        self.logs.node(&self.voice, &self.file, line, cut);
     }
 }
 

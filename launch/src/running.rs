@@ -98,6 +98,7 @@ impl Running {
     pub(crate) fn new(ready: Ready, shell: &Shell, place: usize) -> Running {
         let Ready { graph, file, beats, dir, lock } = ready;
         let name = graph.name.to_string();
+        shell.logs.keep(&name);
         let wirings = wire(&graph, &dir, shell.clock_offset_ns);
         let plans = plans(&graph, &beats, wirings.len());
         let members = wirings.iter().enumerate().map(|(node, wiring)| {

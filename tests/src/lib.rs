@@ -158,6 +158,7 @@ impl Bed {
         };
         command
             .env("OFFBOARD_RUNTIME_DIR", self.dir.path().join("run"))
+            .env("OFFBOARD_LOG_DIR", self.dir.path().join("log"))
             .env("XDG_CONFIG_HOME", self.dir.path().join("config"))
             .env_remove("DISPLAY")
             .env_remove("NO_COLOR")

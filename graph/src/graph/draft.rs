@@ -13,7 +13,7 @@ use super::{
     GraphName, Keep, Limits, LogSpec, NodeName, PortName, Restart, RestartWhen, Topic, Watchdog,
     address::{Address, address, is_key},
     limits::limits,
-    logging::log_spec,
+    logging::{self, log_spec},
     mistakes::{At, File, Log, Mistake, Place},
     near::suggest,
     overrides::Override,
@@ -168,6 +168,7 @@ pub(crate) fn draft(
     if let Some(first) = nodes.get(NODES_MAX) {
         log.push(Mistake::new(&first.key_at, format!("a graph has at most {NODES_MAX} nodes")));
     }
+    logging::shared(nodes, &mut log);
     let nodes = nodes.iter().take(NODES_MAX).filter_map(|entry| node(entry, &mut log)).collect();
     let peers = walk::table(tree, "peer", &mut log).map(|peers| peers.entries()).unwrap_or_default();
     let peers = peers.iter().filter_map(|entry| peer(entry, &mut log)).collect();

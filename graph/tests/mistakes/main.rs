@@ -8,6 +8,7 @@ mod good;
 mod hostile;
 mod layers;
 mod limits;
+mod logging;
 mod nodes;
 mod params;
 mod peers;

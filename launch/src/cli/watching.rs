@@ -23,12 +23,25 @@ pub(crate) struct TopArgs {
     pub(crate) every: Duration,
 }
 
+const LOGS_HELP: &str = "\
+All lines that are kept are shown; with --follow the last 10 and what comes, unless --lines or --since says otherwise.
+`launch` is a node, too: what launch said. Files are in $OFFBOARD_LOG_DIR, else $XDG_STATE_HOME/offboard/log,
+else ~/.local/state/offboard/log, as GRAPH/NODE.log; `log` in the graph file says how long and how many.
+
+Examples:
+  launch logs camera                      what the camera node wrote, also after it ended
+  launch logs robot -f                    all nodes of a graph, merged by time, and what comes
+  launch logs --since 10m --level warn    what went wrong lately, anywhere
+  launch logs camera --grep 'no device'   lines in which this is found";
+
 /// Which lines to show.
 #[derive(Debug, Args)]
+#[command(after_help = LOGS_HELP)]
 pub(crate) struct LogsArgs {
     /// NODE or GRAPH:NODE, GRAPH for all of its nodes; all of all graphs when left out
+    #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
-    /// Go on with what comes
+    /// Go on with what comes, over restarts and rotation
     #[arg(long, short)]
     pub(crate) follow: bool,
     /// Only what is younger, for instance 10m
@@ -43,6 +56,9 @@ pub(crate) struct LogsArgs {
     /// Only the last so many lines
     #[arg(long, short = 'n', value_name = "N")]
     pub(crate) lines: Option<usize>,
+    /// Show when each line was written (UTC)
+    #[arg(long, short)]
+    pub(crate) timestamps: bool,
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,

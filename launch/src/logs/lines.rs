@@ -8,18 +8,30 @@ const LINE_MAX: usize = 64 << 10;
 const KEEP_MAX: usize = 4 << 10;
 
 /// The unfinished line of one pipe.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Lines {
     begun: Vec<u8>,
     cut: u64,
+    most: usize,
+}
+
+impl Default for Lines {
+    fn default() -> Lines {
+        Lines::up_to(LINE_MAX)
+    }
 }
 
 impl Lines {
+    /// Lines of at most so many bytes.
+    pub(crate) fn up_to(most: usize) -> Lines {
+        Lines { begun: Vec::new(), cut: 0, most }
+    }
+
     /// Takes in bytes and calls `each` with every line that they finish, and how many bytes were left out of it.
     pub(crate) fn push(&mut self, mut bytes: &[u8], mut each: impl FnMut(&[u8], u64)) {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
-            if self.begun.is_empty() && self.cut == 0 && line.len() <= LINE_MAX {
+            if self.begun.is_empty() && self.cut == 0 && line.len() <= self.most {
                 each(line, 0);
             } else {
                 self.add(line);
@@ -41,7 +53,7 @@ impl Lines {
     }
 
     fn add(&mut self, bytes: &[u8]) {
-        let (kept, cut) = bytes.split_at(bytes.len().min(LINE_MAX - self.begun.len()));
+        let (kept, cut) = bytes.split_at(bytes.len().min(self.most - self.begun.len()));
         self.begun.extend_from_slice(kept);
         self.cut += cut.len() as u64;
     }

@@ -10,7 +10,7 @@ use offboard::{
 use super::{Shell, birth::Birth};
 use crate::{
     cgroup::Group,
-    child::{self, RUN_VARIABLE, Start, Stray},
+    child::{self, LOG_VARIABLE, RUN_VARIABLE, Start, Stray},
     enter::Enter,
     logs::Voice,
     output::{NodeLog, Pipe},
@@ -56,9 +56,13 @@ impl Member {
         // The wiring comes after the file's own variables, which must not break it; the mark comes last.
         let mut env: Vec<(String, String)> = Vec::new();
         env.extend(spec.into_iter().flat_map(|spec| spec.env.clone()));
+        let log = spec.map(|spec| spec.log.clone()).unwrap_or_default();
+        env.extend(log.level.map(|level| (LOG_VARIABLE.to_owned(), level.name().to_owned())));
         env.extend(wiring.env());
         env.push((RUN_VARIABLE.to_owned(), shell.run.clone()));
         let limits = spec.map(|spec| spec.limits.clone()).unwrap_or_default();
+        let dir = std::path::absolute(&graph.dir).unwrap_or_else(|_| graph.dir.clone());
+        let file = shell.logs.file(graph.name.as_str(), &wiring.name, &log, &dir);
         Member {
             cgroup: shell.cgroups.node(graph.name.as_str(), &wiring.name, &limits),
             limits,
@@ -66,9 +70,9 @@ impl Member {
             refused_forks: 0,
             name: wiring.name.clone(),
             words: spec.map_or_else(|| vec![LINK.to_owned()], |spec| spec.run.clone()),
-            dir: std::path::absolute(&graph.dir).unwrap_or_else(|_| graph.dir.clone()),
+            dir,
             env,
-            log: Arc::new(NodeLog::new(voice, Arc::clone(&shell.logs))),
+            log: Arc::new(NodeLog::new(voice, Arc::clone(&shell.logs), file)),
             pipes: Vec::new(),
             strays: Vec::new(),
             status: Vec::new(),
@@ -89,7 +93,7 @@ impl Member {
         }
         let (args, dir, env) = (args.to_vec(), self.dir.clone(), self.env.clone());
         let child = child::start(&Start { program, args, dir, env, enter: self.enter(shell) })?;
-        self.log.begin();
+        self.log.begin(child.pid);
         (self.status, self.strays, self.refused_forks) = (Vec::new(), Vec::new(), 0);
         self.birth = Birth::follow(child.birth).unwrap_or_default();
         let pipes = [child.stdout, child.stderr].map(|pipe| Pipe::follow(pipe, Arc::clone(&self.log)));

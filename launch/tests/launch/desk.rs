@@ -44,6 +44,7 @@ impl Desk {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_launch"));
         command.args(args).current_dir(self.dir.path()).env("OFFBOARD_RUNTIME_DIR", self.path("r"));
+        command.env("OFFBOARD_LOG_DIR", self.path("log"));
         command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env_remove("LAUNCH_LOG").stdin(Stdio::null());
         command
     }

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use crate::desk::{Desk, lives, send, until, until_so};
 
 mod desk;
+mod journal;
 
 /// Notes its number and stays.
 fn stay(name: &str) -> String {
