@@ -101,10 +101,11 @@ pub(crate) fn start(start: &Start) -> io::Result<Child> {
     Ok(Child { pid: child.id(), stdout: stdout.into(), stderr: stderr.into(), birth })
 }
 
-/// Whether a start failed for want of something that comes back: file descriptors, processes, memory.
+/// Whether a start failed for want of something that comes back: file descriptors, processes, memory, or a program that
+/// is being written.
 pub(crate) fn is_scarcity(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    let scarce = [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM];
+    let scarce = [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM, Errno::TXTBSY];
     error.raw_os_error().is_some_and(|code| scarce.iter().any(|errno| errno.raw_os_error() == code))
 }
 

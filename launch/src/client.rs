@@ -11,7 +11,7 @@ use std::{
 use offboard::wiring::RunDir;
 
 use crate::{
-    control::{Answer, NodeView, Request, TopicView},
+    control::{Answer, NodeView, ReloadView, Request, TopicView},
     failure::Failure,
     supervisor::code,
     words::did_you_mean,
@@ -19,6 +19,9 @@ use crate::{
 
 /// How long an answer may take; launch answers between two events.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a changed graph file may take to be read: its programs are asked what they are, and perhaps another reload is under way.
+const RELOAD_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a graph may take to stop: its longest `stop` and then some.
 const STOP_WITHIN: Duration = Duration::from_secs(60);
@@ -70,10 +73,11 @@ impl Client {
     /// # Errors
     /// When launch says no, or nothing.
     pub(crate) fn ask(&mut self, request: &Request) -> Result<Answer, Failure> {
+        let limit = self.stream.get_ref().read_timeout().ok().flatten().unwrap_or(ANSWER_WITHIN);
         let silent = |error: io::Error| {
             let why = match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                    format!("it has not within {ANSWER_WITHIN:?}; was its launch stopped (Ctrl-Z)? `fg` lets it go on")
+                    format!("it has not within {limit:?}; was its launch stopped (Ctrl-Z)? `fg` lets it go on")
                 }
                 io::ErrorKind::UnexpectedEof => "it is ending".to_owned(),
                 _ => error.to_string(),
@@ -87,6 +91,7 @@ impl Client {
         asked.and_then(|()| (&mut self.stream).take(ANSWER_MAX).read_line(&mut answer)).map_err(silent)?;
         match serde_json::from_str(&answer) {
             Ok(Answer::Error(why)) => Err(Failure::new(code::NOT_RUNNING, why)),
+            Ok(Answer::Refused { code, text }) => Err(Failure::drawn(code, text)),
             Ok(answer) => Ok(answer),
             Err(error) => Err(silent(error.into())),
         }
@@ -110,6 +115,18 @@ impl Client {
     pub(crate) fn topics(&mut self) -> Result<(Vec<TopicView>, i64), Failure> {
         match self.ask(&Request::Topics {})? {
             Answer::Topics { clock_offset_ns, topics } => Ok((topics, clock_offset_ns)),
+            _ => Err(self.nonsense()),
+        }
+    }
+
+    /// Has the changed graph file taken in.
+    ///
+    /// # Errors
+    /// As [`Client::ask`], and all mistakes of the file.
+    pub(crate) fn reload(&mut self) -> Result<ReloadView, Failure> {
+        self.stream.get_mut().set_read_timeout(Some(RELOAD_WITHIN))?;
+        match self.ask(&Request::Reload {})? {
+            Answer::Reloaded(view) => Ok(view),
             _ => Err(self.nonsense()),
         }
     }

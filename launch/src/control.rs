@@ -38,6 +38,8 @@ pub(crate) enum Request {
     Stop { node: Option<String> },
     /// A new process for a node.
     Restart { node: String },
+    /// Take in the changed graph file.
+    Reload {},
 }
 
 /// What launch answers.
@@ -50,8 +52,28 @@ pub(crate) enum Answer {
     Nodes(Vec<NodeView>),
     /// The topics, and the steady timeline that their stamps are on.
     Topics { clock_offset_ns: i64, topics: Vec<TopicView> },
+    /// What the changed graph file changed.
+    Reloaded(ReloadView),
     /// It cannot be.
     Error(String),
+    /// It cannot be, for a reason that has an exit code of its own; `text` is for stderr.
+    Refused { code: u8, text: String },
+}
+
+/// What was done to the nodes of a graph when its changed file was taken in, by their names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReloadView {
+    pub(crate) graph: String,
+    /// They got a new process.
+    pub(crate) restarted: Vec<String>,
+    /// They are new.
+    pub(crate) started: Vec<String>,
+    /// They are no more.
+    pub(crate) removed: Vec<String>,
+    /// They are treated otherwise, or will be told something else when they are started again.
+    pub(crate) changed: Vec<String>,
+    /// How many others there are.
+    pub(crate) untouched: usize,
 }
 
 /// A node as `ps` shows it.
@@ -211,6 +233,7 @@ mod tests {
         let cases = [
             (Request::Ps {}, r#"{"verb":"ps"}"#),
             (Request::Stop { node: None }, r#"{"verb":"stop","node":null}"#),
+            (Request::Reload {}, r#"{"verb":"reload"}"#),
             (Request::Restart { node: "camera".into() }, r#"{"verb":"restart","node":"camera"}"#),
         ];
         for (request, text) in cases {

@@ -2,15 +2,16 @@
 //! It never starts a node.
 
 use std::{
+    cell::RefCell,
     env,
     fs::File,
     io::Read,
     path::{Path, PathBuf},
 };
 
-use offboard::graph::{self, Draft, Graph, Override, Source};
+use offboard::graph::{self, Draft, Graph, Override};
 
-use crate::{child::Places, describe::Programs, failure::Failure, supervisor::code};
+use crate::{child::Places, describe::Programs, failure::Failure, supervisor::code, watch::Source};
 
 /// How much of a file is read, in bytes: enough to see that it is too long for a graph file.
 const READ_MAX: u64 = 2 << 20;
@@ -23,6 +24,8 @@ pub(crate) struct Loaded {
     pub(crate) file: PathBuf,
     /// For each node whether its program described itself.
     pub(crate) beats: Vec<bool>,
+    /// The files it was read from: its own and what they include.
+    pub(crate) sources: Vec<Source>,
 }
 
 /// Reads and checks graph files; `sets` are overrides, `color` is for the mistakes.
@@ -32,8 +35,8 @@ pub(crate) struct Loaded {
 pub(crate) fn load(files: &[PathBuf], sets: &[String], color: bool) -> Result<Vec<Loaded>, Failure> {
     let overrides: Result<Vec<Override>, String> = sets.iter().map(|text| Override::parse(text)).collect();
     let overrides = overrides.map_err(|error| Failure::new(code::USAGE, format!("--set {error}")))?;
-    let drafts: Result<Vec<Draft>, Failure> = files.iter().map(|file| draft(file, &overrides)).collect();
-    let drafts = drafts?;
+    let drafts: Result<Vec<(Draft, Vec<Source>)>, Failure> = files.iter().map(|file| draft(file, &overrides)).collect();
+    let (drafts, sources): (Vec<Draft>, Vec<Vec<Source>>) = drafts?.into_iter().unzip();
     let runs: Vec<(PathBuf, Vec<String>)> = drafts
         .iter()
         .flat_map(|draft| draft.programs().into_iter().map(|(_, words)| (draft.dir().to_owned(), words)))
@@ -41,19 +44,39 @@ pub(crate) fn load(files: &[PathBuf], sets: &[String], color: bool) -> Result<Ve
     let programs = Programs::ask(Places::here(), &runs);
     let graphs = graph::check(drafts, &|dir, words| programs.program(dir, words))
         .map_err(|mistakes| Failure::drawn(code::BAD_GRAPH, mistakes.render(color)))?;
-    let loaded = graphs.into_iter().zip(files).map(|(graph, file)| Loaded {
+    let loaded = graphs.into_iter().zip(files).zip(sources).map(|((graph, file), sources)| Loaded {
         beats: graph.nodes.iter().map(|spec| programs.is_described(&graph.dir, &spec.run)).collect(),
         file: file.clone(),
         graph,
+        sources,
     });
     Ok(loaded.collect())
 }
 
-fn draft(file: &Path, overrides: &[Override]) -> Result<Draft, Failure> {
+/// As [`load`], for files that were read before. A pipe, as a shell makes one, can be read but once.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_again(files: &[PathBuf], sets: &[String], color: bool) -> Result<Vec<Loaded>, Failure> {
+    let pipe = |file: &&PathBuf| file.metadata().is_ok_and(|found| !found.is_file());
+    if let Some(file) = files.iter().find(pipe) {
+        let text = format!("{} is no file that can be read again; stop its graph and launch it anew", file.display());
+        return Err(Failure::new(code::BAD_GRAPH, text));
+    }
+    load(files, sets, color)
+}
+
+fn draft(file: &Path, overrides: &[Override]) -> Result<(Draft, Vec<Source>), Failure> {
+    let sources = RefCell::new(vec![Source::new(file.to_owned())]);
     let text =
         text_of(file).map_err(|why| Failure::new(code::BAD_GRAPH, format!("cannot read {}: {why}", file.display())))?;
-    let source = Source { path: file.to_owned(), text };
-    Ok(graph::read(source, overrides, &|name| env::var(name).ok(), &text_of))
+    let source = graph::Source { path: file.to_owned(), text };
+    let include = |path: &Path| {
+        sources.borrow_mut().push(Source::new(path.to_owned()));
+        text_of(path)
+    };
+    let draft = graph::read(source, overrides, &|name| env::var(name).ok(), &include);
+    Ok((draft, sources.into_inner()))
 }
 
 fn text_of(path: &Path) -> Result<String, String> {

@@ -3,6 +3,7 @@
 //! - [`supervisor`] decides, purely; [`run`] waits for one event and acts; [`running`] is one graph, [`child`] its processes,
 //!   [`enter`] how they begin and [`cgroup`] what holds them together.
 //! - [`guard`] and [`sweep`] see to it that nothing is left behind; [`lock`] that nothing runs twice.
+//! - [`reload`] says what a changed graph file changes, [`watch`] sees that it was changed.
 //! - [`logs`] and [`output`] are what nodes say, [`heartbeat`] is how they live, [`control`] is how verbs ask.
 //! - [`cli`] is the command line; [`files`], [`describe`], [`draw`], [`client`], [`ps`] and [`topic`] are its verbs.
 //!
@@ -47,6 +48,7 @@ mod new;
 mod output;
 mod print;
 mod ps;
+mod reload;
 mod report;
 mod run;
 mod running;
@@ -55,6 +57,7 @@ mod supervisor;
 mod sweep;
 mod top;
 mod topic;
+mod watch;
 mod words;
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! `ps`, `start`, `stop` and `restart`: people and the running graphs' nodes.
+//! `ps`, `start`, `stop`, `restart` and `reload`: people and the running graphs' nodes.
 //! It never touches a process itself.
 
 use std::time::Duration;
@@ -59,18 +59,7 @@ pub(crate) fn restart(written: &str) -> Result<(), Failure> {
 pub(crate) fn stop(written: Option<&str>) -> Result<(), Failure> {
     let mut clients = some_running()?;
     let names = names(&mut clients)?;
-    let target = match (written, names.as_slice()) {
-        (Some(written), _) => find(written, &names).map_err(not_running)?,
-        (None, [(graph, _)]) => Target::Graph(graph.clone()),
-        (None, several) => {
-            let graphs: Vec<&str> = several.iter().map(|(graph, _)| graph.as_str()).collect();
-            return Err(Failure::new(
-                code::USAGE,
-                format!("several graphs are running: {}; say which to stop", graphs.join(", ")),
-            ));
-        }
-    };
-    match target {
+    match meant(written, &names, "stop")? {
         Target::Node(graph, node) => tell(&mut clients, &graph, &Request::Stop { node: Some(node) }),
         Target::Graph(graph) => {
             tell(&mut clients, &graph, &Request::Stop { node: None })?;
@@ -79,10 +68,44 @@ pub(crate) fn stop(written: Option<&str>) -> Result<(), Failure> {
     }
 }
 
-/// `reload [GRAPH]`.
+/// `reload [GRAPH]`: what it did, or all mistakes of the file, which then changed nothing.
 pub(crate) fn reload(written: Option<&str>, json: bool) -> Result<(), Failure> {
-    let _ = (written, json);
-    Err(Failure::new(code::OTHER, "not there yet"))
+    let mut clients = some_running()?;
+    let graph = match meant(written, &names(&mut clients)?, "reload")? {
+        Target::Graph(graph) => graph,
+        Target::Node(graph, node) => {
+            let text = format!(
+                "{node} is a node; reload takes a graph: `launch reload {graph}`, or `launch restart {graph}:{node}`"
+            );
+            return Err(Failure::new(code::USAGE, text));
+        }
+    };
+    for client in clients.iter_mut().filter(|client| client.graph == graph) {
+        let view = client.reload().map_err(|failure| {
+            let plain = anstream::AutoStream::choice(&std::io::stderr()) == anstream::ColorChoice::Never;
+            let text = if plain { anstream::adapter::strip_str(&failure.text).to_string() } else { failure.text };
+            Failure::drawn(failure.code, text)
+        })?;
+        if json {
+            print_json(&view)?;
+        } else {
+            print(&format!("{}\n", view.sentence()))?;
+        }
+    }
+    Ok(())
+}
+
+/// What a verb that takes a graph shall act on; nothing written means the only one.
+fn meant(written: Option<&str>, names: &[Names], verb: &str) -> Result<Target, Failure> {
+    match (written, names) {
+        (Some(written), _) => find(written, names).map_err(not_running),
+        (None, [(graph, _)]) => Ok(Target::Graph(graph.clone())),
+        (None, several) => {
+            let graphs: Vec<&str> = several.iter().map(|(graph, _)| graph.as_str()).collect();
+            let text = format!("several graphs are running: {}; say which to {verb}", graphs.join(", "));
+            Err(Failure::new(code::USAGE, text))
+        }
+    }
 }
 
 fn on_node(written: &str, verb: &str, request: impl Fn(String) -> Request) -> Result<(), Failure> {

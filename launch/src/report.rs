@@ -42,6 +42,7 @@ pub(crate) fn sentence(node: &str, report: &Report) -> (Level, String) {
             (Level::Warn, format!("{node} met {limit} and cannot start more; said once, `launch ps {node}` counts on"))
         }
         Report::Stopped => (Level::Info, format!("{node} is stopped")),
+        Report::Removed => (Level::Info, format!("{node} is removed")),
         Report::Done => (Level::Info, format!("{node} is done")),
         Report::Failed { why } => (Level::Error, format!("{node} is given up: {why}")),
     }

@@ -18,10 +18,11 @@ use tokio::{
     time::sleep_until,
 };
 
+use self::reloading::{Finished, Reloading};
 use crate::{
     cgroup::Cgroups,
     child::Places,
-    control::{self, Asked},
+    control::{self, Asked, Request},
     failure::Failure,
     files::{Loaded, load},
     guard::Guard,
@@ -31,7 +32,10 @@ use crate::{
     running::{Ready, Running, Shell},
     supervisor::{Event, Exit, code},
     sweep::{Left, sweep},
+    watch::Changed,
 };
+
+mod reloading;
 
 /// How many heartbeats wait to be taken in; more stay in the kernel, and the nodes drop what does not fit there.
 const BEATS_MAX: usize = 256;
@@ -59,6 +63,7 @@ pub(crate) struct Orders {
 /// When nothing was started: a file is wrong, a graph runs already, the system refuses.
 pub(crate) fn run(orders: &Orders) -> Result<u8, Failure> {
     let loaded = load(&orders.files, &orders.sets, orders.color)?;
+    let sources = loaded.iter().map(|loaded| loaded.sources.clone()).collect();
     let run = format!("{}-{:x}", process::id(), clock::monotonic_ns());
     let mut ready = claim(loaded, &run)?;
     let cgroups = Cgroups::open(&run);
@@ -79,10 +84,11 @@ pub(crate) fn run(orders: &Orders) -> Result<u8, Failure> {
         clock_offset_ns: clock::sample_offset_ns(),
         verbose: std::env::var("LAUNCH_LOG").is_ok_and(|level| matches!(level.as_str(), "debug" | "trace")),
     };
-    let mut launch = Launch { shell, graphs: Vec::new() };
+    let reloading = Reloading::new(orders, sources);
+    let mut launch = Launch { shell, graphs: Vec::new(), reloading };
     let ran = runtime.block_on(launch.run(ready));
     drop(runtime);
-    let Launch { shell, mut graphs } = launch;
+    let Launch { shell, mut graphs, .. } = launch;
     graphs.iter_mut().for_each(Running::release);
     if let Some(guard) = shell.guard {
         guard.farewell();
@@ -96,7 +102,7 @@ pub(crate) fn run(orders: &Orders) -> Result<u8, Failure> {
 /// Takes the locks of all graphs, or none, and clears up after a launch that could not.
 fn claim(loaded: Vec<Loaded>, run: &str) -> Result<Vec<Ready>, Failure> {
     let mut ready: Vec<Ready> = Vec::new();
-    for Loaded { graph, file, beats } in loaded {
+    for Loaded { graph, file, beats, .. } in loaded {
         let path = std::path::absolute(&file).unwrap_or(file);
         let us = us(path.display().to_string(), run, Vec::new());
         match lock::take(&graph.name, &us) {
@@ -151,6 +157,7 @@ fn look(orders: &Orders, ready: &[Ready]) -> Look {
 struct Launch {
     shell: Shell,
     graphs: Vec<Running>,
+    reloading: Reloading,
 }
 
 /// Where events come from.
@@ -161,12 +168,15 @@ struct Ears {
     child: Signal,
     beats: mpsc::Receiver<(usize, Beat)>,
     asked: mpsc::Receiver<Asked>,
+    changes: Option<mpsc::Receiver<Vec<Changed>>>,
 }
 
 enum Heard {
     Stop(u8),
     Child,
     Asked(Asked),
+    Read(Finished),
+    Changed(Vec<Changed>),
     Beats,
     Time,
 }
@@ -181,13 +191,16 @@ impl Launch {
         }
         let mut beats = Vec::with_capacity(BEATS_MAX);
         while self.graphs.iter().any(|graph| graph.quit().is_none()) {
-            match ears.hear(self.due(), &mut beats).await {
+            match ears.hear(self.due(), &mut beats, &mut self.reloading).await {
                 Heard::Stop(code) => self.stop(code),
                 Heard::Child => self.reap(),
                 Heard::Asked(asked) => self.answer(asked),
+                Heard::Read(finished) => self.take_in_files(finished),
+                Heard::Changed(changes) => self.take_in_changes(changes),
                 Heard::Beats => self.take_in(&mut beats),
                 Heard::Time => {}
             }
+            self.read_again();
             self.graphs.iter_mut().for_each(|graph| graph.tick(&mut self.shell));
         }
         Ok(())
@@ -216,6 +229,7 @@ impl Launch {
             child: signal(SignalKind::child())?,
             beats,
             asked,
+            changes: self.watch()?,
         })
     }
 
@@ -291,7 +305,9 @@ impl Launch {
 
     fn answer(&mut self, asked: Asked) {
         let Asked { graph, request, answer } = asked;
-        if let Some(graph) = self.graphs.get_mut(graph) {
+        if request == (Request::Reload {}) {
+            self.reloading.ask(graph, answer);
+        } else if let Some(graph) = self.graphs.get_mut(graph) {
             // Who asked may have left.
             let _ = answer.send(graph.ask(&request, &mut self.shell));
         }
@@ -308,12 +324,18 @@ impl Launch {
 
 impl Ears {
     /// The next event; what matters most comes first.
-    async fn hear(&mut self, due: Option<Instant>, beats: &mut Vec<(usize, Beat)>) -> Heard {
+    async fn hear(&mut self, due: Option<Instant>, beats: &mut Vec<(usize, Beat)>, reloading: &mut Reloading) -> Heard {
         // A year is for ever.
         let due = due.unwrap_or_else(|| Instant::now() + Duration::from_secs(365 * 24 * 3600));
         let hang_up = async {
             match &mut self.hang_up {
                 Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        let changes = async {
+            match &mut self.changes {
+                Some(changes) => changes.recv().await,
                 None => std::future::pending().await,
             }
         };
@@ -324,6 +346,8 @@ impl Ears {
             _ = hang_up => Heard::Stop(code::SIGNAL + 1),
             _ = self.child.recv() => Heard::Child,
             Some(asked) = self.asked.recv() => Heard::Asked(asked),
+            finished = reloading.finished() => Heard::Read(finished),
+            Some(changes) = changes => Heard::Changed(changes),
             _ = self.beats.recv_many(beats, BEATS_MAX) => Heard::Beats,
             () = sleep_until(due.into()) => Heard::Time,
         }

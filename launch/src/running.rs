@@ -32,6 +32,7 @@ mod birth;
 mod limits;
 mod member;
 mod plans;
+mod reload;
 mod views;
 
 /// How often it is looked whether an ended process's group is gone.
@@ -64,6 +65,11 @@ pub(crate) struct Running {
     pub(crate) name: String,
     pub(crate) voice: Voice,
     file: String,
+    /// What its file says, and the folder of its sockets.
+    graph: Graph,
+    dir: RunDir,
+    /// Of its first node, for colours.
+    place: usize,
     topics: Vec<TopicView>,
     supervisor: Supervisor,
     members: Vec<Member>,
@@ -119,13 +125,16 @@ impl Running {
             tasks: Vec::new(),
             lock: Some(lock),
             quit: None,
+            graph,
+            dir,
+            place,
             name,
         }
     }
 
     /// Names of its nodes.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &str> {
-        self.members.iter().map(|member| member.name.as_str())
+        self.members.iter().enumerate().filter(|(node, _)| self.has(*node)).map(|(_, member)| member.name.as_str())
     }
 
     /// Its topics.
@@ -211,7 +220,7 @@ impl Running {
 
     /// A heartbeat came. A name that no node has is nobody's.
     pub(crate) fn beat(&mut self, beat: Beat, shell: &mut Shell) {
-        let Some(node) = self.members.iter().position(|member| member.name == beat.node) else { return };
+        let Some(node) = self.node(&beat.node) else { return };
         if let Some(member) = self.members.get_mut(node)
             && !beat.status.is_empty()
         {
@@ -235,6 +244,7 @@ impl Running {
             Request::Stop { node: Some(node) } => self.ask_node(node, Event::StopNode, shell),
             Request::Start { node } => self.ask_node(node, Event::StartNode, shell),
             Request::Restart { node } => self.ask_node(node, Event::RestartNode, shell),
+            Request::Reload {} => Answer::Error("its file must be read first".to_owned()),
         }
     }
 
@@ -248,7 +258,7 @@ impl Running {
     }
 
     fn ask_node(&mut self, name: &str, event: fn(Node) -> Event, shell: &mut Shell) -> Answer {
-        let Some(node) = self.members.iter().position(|member| member.name == name) else {
+        let Some(node) = self.node(name) else {
             return Answer::Error(format!("{} has no node {name}{}", self.name, did_you_mean(name, self.nodes())));
         };
         self.happen(event(node), shell);

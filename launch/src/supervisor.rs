@@ -17,10 +17,11 @@ use self::{
 };
 pub(crate) use self::{
     exit::{Because, End, Exit, code},
-    words::{Action, Event, Force, Node, Plan, Report, View},
+    words::{Action, Change, Event, Force, Node, Plan, Report, Seat, View},
 };
 
 mod exit;
+mod hand;
 mod supervised;
 #[cfg(test)]
 mod tests;
@@ -74,6 +75,8 @@ impl Supervisor {
             Event::StartNode(node) => self.start_by_hand(node),
             Event::StopNode(node) => self.stop_by_hand(node),
             Event::RestartNode(node) => self.restart_by_hand(node),
+            Event::Reload(changes) => self.reload(changes),
+            Event::Renew(node) => self.renew(node),
         }
         self.start_pending();
         self.end_when_over();
@@ -92,9 +95,10 @@ impl Supervisor {
 
     /// How a node is at `now`.
     pub(crate) fn view(&self, now: Duration, node: Node) -> Option<View> {
-        let it = self.nodes.get(node)?;
+        let it = self.nodes.get(node).filter(|it| !it.removed || it.is_alive())?;
         let pid = it.pid();
         let (state, why) = match &it.state {
+            State::Stopping { .. } if it.removed => ("stopping", Some("was removed from the graph".to_owned())),
             State::Pending => ("pending", Some("waits for what it comes after".to_owned())),
             State::Starting { .. } => ("starting", it.pressed()),
             State::Ready { .. } if it.beats() => ("ready", it.pressed()),
@@ -103,7 +107,7 @@ impl Supervisor {
             State::Waiting { until } => {
                 ("waiting", Some(format!("starts in {:.1} s", until.saturating_sub(now).as_secs_f64())))
             }
-            State::Stopped => ("stopped", None),
+            State::Stopped | State::Gone => ("stopped", None),
             State::Done => ("done", None),
             State::Failed { why } => ("failed", Some(why.clone())),
         };
@@ -113,9 +117,9 @@ impl Supervisor {
     }
 
     fn started(&mut self, node: Node, pid: u32) {
-        let stopping = self.stopping.is_some();
         let now = self.now;
         let Some(it) = self.nodes.get_mut(node) else { return };
+        let stopping = self.stopping.is_some() || it.removed;
         if !matches!(it.state, State::Starting { pid: None, .. }) {
             return;
         }
@@ -141,7 +145,7 @@ impl Supervisor {
         }
         it.since = now;
         let exit = Exit::NotStarted(why);
-        if !scarce || self.stopping.is_some() {
+        if !scarce || self.stopping.is_some() || it.removed {
             return self.follow(node, End::by_itself(exit), Then::Judge);
         }
         // No fault of the node's: it does not count against it.
@@ -157,10 +161,10 @@ impl Supervisor {
         }
         match it.state {
             State::Starting { pid: Some(pid), .. } => {
-                (it.incarnation, it.heard) = (Some(incarnation), self.now);
+                (it.incarnation, it.heard, it.spoke) = (Some(incarnation), self.now, true);
                 self.make_ready(node, pid);
             }
-            State::Ready { .. } => (it.incarnation, it.heard) = (Some(incarnation), self.now),
+            State::Ready { .. } => (it.incarnation, it.heard, it.spoke) = (Some(incarnation), self.now, true),
             _ => {}
         }
     }
@@ -221,9 +225,14 @@ impl Supervisor {
         let Some(it) = self.nodes.get_mut(node) else { return };
         it.last_end = Some(end.clone());
         match then {
+            _ if it.removed => {
+                it.state = State::Gone;
+                self.report(node, Report::Removed);
+            }
             _ if self.stopping.is_some() => it.state = State::Stopped,
             Then::Judge => self.judge(node, end),
             Then::Start => self.spawn(node),
+            Then::Anew => it.state = State::Pending,
             Then::Stay => {
                 it.state = State::Stopped;
                 self.report(node, Report::Stopped);
@@ -339,37 +348,6 @@ impl Supervisor {
         }
     }
 
-    fn start_by_hand(&mut self, node: Node) {
-        let Some(it) = self.nodes.get_mut(node) else { return };
-        if self.stopping.is_some() {
-            return;
-        }
-        match &mut it.state {
-            State::Stopping { then, .. } => *then = Then::Start,
-            State::Starting { .. } | State::Ready { .. } => {}
-            _ => {
-                it.forget_ends();
-                self.spawn(node);
-            }
-        }
-    }
-
-    fn stop_by_hand(&mut self, node: Node) {
-        if self.stopping.is_none() {
-            self.ask(node, Because::Asked, Then::Stay);
-        }
-    }
-
-    fn restart_by_hand(&mut self, node: Node) {
-        let Some(it) = self.nodes.get_mut(node) else { return };
-        if self.stopping.is_none() && it.pid().is_some() {
-            it.forget_ends();
-            self.ask(node, Because::Asked, Then::Start);
-        } else {
-            self.start_by_hand(node);
-        }
-    }
-
     /// Asks a node's process to end; `then` says what follows. Without a process it is stopped already, unless it is over for good.
     fn ask(&mut self, node: Node, because: Because, then: Then) {
         let now = self.now;
@@ -383,7 +361,7 @@ impl Supervisor {
             }
             State::Stopping { then: planned, .. } => *planned = then,
             State::Pending | State::Waiting { .. } => it.state = State::Stopped,
-            State::Starting { pid: None, .. } | State::Stopped | State::Done | State::Failed { .. } => {}
+            State::Starting { pid: None, .. } | State::Stopped | State::Done | State::Failed { .. } | State::Gone => {}
         }
     }
 
@@ -419,8 +397,9 @@ impl Supervisor {
             return;
         }
         for node in 0..self.nodes.len() {
-            let first =
-                |dep: &Node| self.nodes.get(*dep).is_none_or(|it| it.was_ready || matches!(it.state, State::Done));
+            let first = |dep: &Node| {
+                self.nodes.get(*dep).is_none_or(|it| it.was_ready || it.removed || matches!(it.state, State::Done))
+            };
             let starts = self
                 .nodes
                 .get(node)
@@ -434,7 +413,7 @@ impl Supervisor {
     fn end_when_over(&mut self) {
         // Called after every node that can start was started: who is still pending waits for one that is over.
         let over = |it: &Supervised| matches!(it.state, State::Done | State::Failed { .. } | State::Pending);
-        let mut own = self.nodes.iter().filter(|it| !it.plan.added).peekable();
+        let mut own = self.nodes.iter().filter(|it| !it.plan.added && !it.removed).peekable();
         if self.stopping.is_none() && own.peek().is_some() && own.all(over) {
             let failed = self.nodes.iter().any(|it| matches!(it.state, State::Failed { .. }) && !it.plan.added);
             self.begin_stop(if failed { code::GAVE_UP } else { code::OK });

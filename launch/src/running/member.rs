@@ -79,6 +79,11 @@ impl Member {
         }
     }
 
+    /// What its next process is told; the one that it has, and what is known of that, stay.
+    pub(super) fn tell_anew(&mut self, new: Member) {
+        (self.words, self.dir, self.env) = (new.words, new.dir, new.env);
+    }
+
     /// Starts its process; its id.
     ///
     /// # Errors

@@ -49,6 +49,8 @@ pub(super) enum State {
     Failed {
         why: String,
     },
+    /// Removed from the graph; its place is free.
+    Gone,
 }
 
 /// What follows the end of a process that was asked to end.
@@ -58,6 +60,8 @@ pub(super) enum Then {
     Judge,
     /// A new process at once.
     Start,
+    /// A new process once those are ready that it comes after: it was removed and added again.
+    Anew,
     /// Nothing.
     Stay,
 }
@@ -67,6 +71,8 @@ pub(super) enum Then {
 pub(super) struct Supervised {
     pub(super) plan: Plan,
     pub(super) state: State,
+    /// It is no longer in the graph: it is gone as soon as nothing of its process is left.
+    pub(super) removed: bool,
     /// When its newest process was started.
     pub(super) since: Duration,
     /// When its work loop was last heard of.
@@ -75,6 +81,8 @@ pub(super) struct Supervised {
     pub(super) incarnation: Option<u64>,
     /// Of the process before; its late heartbeats say nothing about the new one.
     pub(super) previous: Option<u64>,
+    /// It ever sent a heartbeat, since it is told what it is told now.
+    pub(super) spoke: bool,
     pub(super) was_ready: bool,
     pub(super) starts: u32,
     /// Lives in a row that were shorter than the window.
@@ -91,10 +99,12 @@ impl Supervised {
         Supervised {
             plan,
             state: State::Pending,
+            removed: false,
             since: Duration::ZERO,
             heard: Duration::ZERO,
             incarnation: None,
             previous: None,
+            spoke: false,
             was_ready: false,
             starts: 0,
             streak: 0,
@@ -138,12 +148,14 @@ impl Supervised {
         matches!(self.state, State::Starting { .. } | State::Ready { .. } | State::Stopping { .. })
     }
 
+    /// Whether a person stopped it.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.state, State::Stopped | State::Stopping { then: Then::Stay, .. })
+    }
+
     /// Whether heartbeats are expected: it says so, it ever sent one, or its file wants it watched.
     pub(super) fn beats(&self) -> bool {
-        self.plan.beats
-            || self.incarnation.is_some()
-            || self.previous.is_some()
-            || matches!(self.plan.watchdog, Watchdog::After(_))
+        self.plan.beats || self.spoke || matches!(self.plan.watchdog, Watchdog::After(_))
     }
 
     pub(super) fn due(&self) -> Option<Duration> {

@@ -1,6 +1,6 @@
 //! Stories about the supervisor, and what must hold in all of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use offboard::graph::Watchdog;
 use proptest::prelude::*;
@@ -33,6 +33,8 @@ struct World {
     alive: HashMap<Node, u32>,
     /// Of the alive, those whose main process is gone.
     left: HashMap<Node, u32>,
+    /// Who was removed from the graph and not added again.
+    removed: HashSet<Node>,
     /// Whether KILL kills at once; else a story says when.
     mortal: bool,
     done: Vec<Action>,
@@ -41,9 +43,9 @@ struct World {
 impl World {
     fn new(plans: Vec<Plan>) -> World {
         let supervisor = Supervisor::new(plans, 7);
-        let (alive, left) = (HashMap::new(), HashMap::new());
+        let (alive, left, removed) = (HashMap::new(), HashMap::new(), HashSet::new());
         let (now, pids, mortal, done) = (Duration::ZERO, 100, false, Vec::new());
-        let mut world = World { supervisor, now, pids, alive, left, mortal, done };
+        let mut world = World { supervisor, now, pids, alive, left, removed, mortal, done };
         world.event(Event::Begin);
         world
     }
@@ -56,6 +58,7 @@ impl World {
             let event = events.remove(0);
             for action in self.supervisor.step(self.now, event) {
                 if let Action::Spawn(node) = action {
+                    assert!(!self.removed.contains(&node), "the removed node {node} is started");
                     self.pids += 1;
                     assert_eq!(self.alive.insert(node, self.pids), None, "two processes of node {node}");
                     events.push(Event::Started { node, pid: self.pids });
@@ -316,6 +319,124 @@ fn want_of_file_descriptors_is_no_fault_of_the_nodes() {
     }
 }
 
+fn reload(world: &mut World, changes: &[(Node, Change)]) -> Vec<Action> {
+    world.event(Event::Reload(changes.to_vec()))
+}
+
+#[test]
+fn a_changed_node_gets_a_new_process_and_nobody_else_does() {
+    let mut world = World::new(vec![plan(), plan()]);
+    let slow = Plan { stop: 3 * SEC, ..plan() };
+    assert_eq!(signals(&reload(&mut world, &[(0, Change::Renew(slow))])), [(0, Force::Ask)]);
+    assert!(signals(&world.wait(2999 * MS)).is_empty());
+    assert!(world.end(0, Exit::Signal(15)).contains(&Action::Spawn(0)));
+    assert_eq!((world.starts(0), world.starts(1)), (2, 1));
+}
+
+#[test]
+fn a_node_that_is_treated_otherwise_keeps_its_process() {
+    let mut world = World::new(vec![plan()]);
+    world.wait(60 * SEC);
+    let watched = Plan { watchdog: Watchdog::After(3 * SEC), ..plan() };
+    assert!(reload(&mut world, &[(0, Change::Replan(watched))]).is_empty());
+    // Its silence so far was nobody's business.
+    assert!(signals(&world.wait(2999 * MS)).is_empty());
+    assert_eq!(signals(&world.wait(MS)), [(0, Force::Ask)]);
+}
+
+#[test]
+fn a_node_that_is_not_ready_yet_gets_its_new_time() {
+    let mut world = World::new(vec![Plan { beats: true, ..plan() }]);
+    reload(&mut world, &[(0, Change::Replan(Plan { beats: true, ready: 20 * SEC, ..plan() }))]);
+    assert!(signals(&world.wait(19 * SEC)).is_empty());
+    reload(&mut world, &[(0, Change::Replan(plan()))]);
+    assert_eq!(world.state(0), "running");
+}
+
+#[test]
+fn a_removed_node_is_stopped_and_never_seen_again() {
+    let mut world = World::new(vec![plan(), plan(), Plan { after: vec![0], ..plan() }]);
+    assert_eq!(signals(&reload(&mut world, &[(0, Change::Remove)])), [(0, Force::Ask)]);
+    assert_eq!(world.supervisor.seat(0).unwrap().0, Seat::Leaving);
+    for event in [Event::StartNode(0), Event::RestartNode(0), Event::Renew(0)] {
+        assert!(world.event(event).is_empty());
+    }
+    assert_eq!(signals(&world.wait(2 * SEC)), [(0, Force::Kill)]);
+    assert_eq!(world.end(0, Exit::Signal(9)), [Action::Report(0, Report::Removed)]);
+    world.event(Event::StartNode(0));
+    assert_eq!((world.supervisor.view(world.now, 0), world.starts(0)), (None, 1));
+    // It does not keep the graph from ending either.
+    world.end(1, Exit::Code(78));
+    assert_eq!(quits(&world.end(2, Exit::Code(78))), Some(code::GAVE_UP));
+}
+
+#[test]
+fn a_node_that_comes_back_waits_for_its_last_process() {
+    let mut world = World::new(vec![plan(), Plan { beats: true, ..plan() }]);
+    reload(&mut world, &[(0, Change::Remove)]);
+    assert!(reload(&mut world, &[(0, Change::Add(Plan { after: vec![1], ..plan() }))]).is_empty());
+    world.end(0, Exit::Signal(15));
+    assert_eq!(world.state(0), "pending");
+    world.event(Event::Beat { node: 1, incarnation: 1 });
+    assert_eq!((world.state(0), world.starts(0)), ("running", 2));
+}
+
+#[test]
+fn a_new_node_starts_when_those_before_it_are_ready() {
+    let mut world = World::new(vec![Plan { beats: true, ..plan() }]);
+    reload(&mut world, &[(1, Change::Add(Plan { after: vec![0], ..plan() }))]);
+    assert_eq!(world.state(1), "pending");
+    world.event(Event::Beat { node: 0, incarnation: 1 });
+    assert_eq!(world.state(1), "running");
+    // One whose dependency gets a new process waits for that one.
+    let again = Plan { beats: true, ..plan() };
+    reload(&mut world, &[(0, Change::Renew(again)), (2, Change::Add(Plan { after: vec![0], ..plan() }))]);
+    world.end(0, Exit::Signal(15));
+    assert_eq!(world.state(2), "pending");
+    world.event(Event::Beat { node: 0, incarnation: 2 });
+    assert_eq!(world.state(2), "running");
+}
+
+#[test]
+fn an_edit_reaches_a_node_that_waits_or_was_given_up_but_not_one_that_a_person_stopped() {
+    let never = Restart { when: RestartWhen::Never, ..Restart::default() };
+    let mut world = World::new(vec![plan(), Plan { restart: never, ..plan() }, plan()]);
+    world.end(0, Exit::Code(1));
+    world.end(0, Exit::Code(1));
+    world.end(1, Exit::Code(1));
+    world.event(Event::StopNode(2));
+    world.end(2, Exit::Signal(15));
+    let states = |world: &World| [0, 1, 2].map(|node| world.state(node));
+    assert_eq!(states(&world), ["waiting", "failed", "stopped"]);
+    reload(&mut world, &[0, 1, 2].map(|node| (node, Change::Renew(plan()))));
+    assert_eq!(states(&world), ["running", "running", "stopped"]);
+    // A fresh budget: again it is started at once.
+    assert!(world.end(0, Exit::Code(1)).contains(&Action::Spawn(0)));
+}
+
+#[test]
+fn a_node_whose_words_changed_may_be_one_that_sends_no_heartbeats() {
+    let mut world = World::new(vec![Plan { beats: true, ..plan() }]);
+    world.event(Event::Beat { node: 0, incarnation: 1 });
+    reload(&mut world, &[(0, Change::Renew(plan()))]);
+    world.end(0, Exit::Signal(15));
+    world.event(Event::Beat { node: 0, incarnation: 1 });
+    assert!(signals(&world.wait(60 * SEC)).is_empty());
+    assert_eq!(world.state(0), "running");
+}
+
+#[test]
+fn nothing_is_changed_while_the_graph_ends() {
+    let mut world = World::new(vec![plan()]);
+    world.event(Event::Stop { code: 130 });
+    let changes = [(0, Change::Renew(plan())), (1, Change::Add(plan()))];
+    assert!(reload(&mut world, &changes).is_empty());
+    assert_eq!(quits(&world.end(0, Exit::Signal(15))), Some(130));
+}
+
+/// How many places stories have: four nodes at first, and two that may be added.
+const PLACES: usize = 6;
+
 #[derive(Debug, Clone)]
 enum Fate {
     End { node: Node, code: i32, left: bool },
@@ -326,11 +447,13 @@ enum Fate {
     Start(Node),
     Stop(Node),
     Restart(Node),
+    Renew(Node),
+    Reload(Vec<(Node, Change)>),
     StopAll,
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
-    let node = 0..4usize;
+    let node = 0..PLACES;
     prop_oneof![
         4 => (node.clone(), prop_oneof![Just(0), Just(1), Just(78)], any::<bool>())
             .prop_map(|(node, code, left)| Fate::End { node, code, left }),
@@ -340,7 +463,9 @@ fn fate() -> impl Strategy<Value = Fate> {
         8 => (1..3000u64).prop_map(|millis| Fate::Wait { millis }),
         1 => node.clone().prop_map(Fate::Start),
         1 => node.clone().prop_map(Fate::Stop),
-        1 => node.prop_map(Fate::Restart),
+        1 => node.clone().prop_map(Fate::Restart),
+        1 => node.prop_map(Fate::Renew),
+        3 => changes().prop_map(Fate::Reload),
         1 => Just(Fate::StopAll),
     ]
 }
@@ -359,6 +484,27 @@ fn any_plan(index: usize) -> impl Strategy<Value = Plan> {
             ..plan()
         },
     )
+}
+
+fn change() -> impl Strategy<Value = (Node, Change)> {
+    (0..PLACES).prop_flat_map(|node| {
+        let change = prop_oneof![
+            any_plan(node).prop_map(Change::Add),
+            Just(Change::Remove),
+            any_plan(node).prop_map(Change::Replan),
+            any_plan(node).prop_map(Change::Renew),
+        ];
+        (Just(node), change)
+    })
+}
+
+/// A graph says one thing of a node.
+fn changes() -> impl Strategy<Value = Vec<(Node, Change)>> {
+    prop::collection::vec(change(), 1..4).prop_map(|mut changes| {
+        changes.sort_by_key(|(node, _)| *node);
+        changes.dedup_by_key(|(node, _)| *node);
+        changes
+    })
 }
 
 fn plans() -> impl Strategy<Value = Vec<Plan>> {
@@ -395,7 +541,34 @@ impl World {
             Fate::Start(node) => self.event(Event::StartNode(node)),
             Fate::Stop(node) => self.event(Event::StopNode(node)),
             Fate::Restart(node) => self.event(Event::RestartNode(node)),
+            Fate::Renew(node) => self.event(Event::Renew(node)),
+            Fate::Reload(changes) => {
+                self.note_removed(&changes);
+                self.event(Event::Reload(changes))
+            }
             Fate::StopAll => self.event(Event::Stop { code: 130 }),
+        }
+    }
+}
+
+impl World {
+    /// Keeps the books of who is in the graph, by what a reload says.
+    fn note_removed(&mut self, changes: &[(Node, Change)]) {
+        if self.supervisor.stopping.is_some() {
+            return;
+        }
+        let mut places = self.supervisor.nodes.len();
+        for (node, change) in changes {
+            match change {
+                Change::Add(_) if *node == places => places += 1,
+                Change::Add(_) => {
+                    self.removed.remove(node);
+                }
+                Change::Remove if *node < places => {
+                    self.removed.insert(*node);
+                }
+                _ => {}
+            }
         }
     }
 }
@@ -403,7 +576,7 @@ impl World {
 proptest! {
     #[test]
     fn whatever_happens_the_promises_hold(plans in plans(), fates in prop::collection::vec(fate(), 0..120)) {
-        let mut world = World::new(plans.clone());
+        let mut world = World::new(plans);
         world.mortal = true;
         for fate in fates {
             let crashed = match &fate { Fate::End { node, .. } | Fate::Die { node, .. } => Some(*node), _ => None };
@@ -418,10 +591,12 @@ proptest! {
             }
             for (node, it) in world.supervisor.nodes.iter().enumerate() {
                 if let State::Waiting { until } = it.state {
-                    prop_assert!(until <= world.now + plans[node].restart.delay_max);
+                    prop_assert!(until <= world.now + it.plan.restart.delay_max);
                 }
                 prop_assert_eq!(it.pid(), world.alive.get(&node).copied());
-                prop_assert!(it.ends.len() <= plans[node].restart.max as usize);
+                prop_assert!(it.ends.len() <= it.plan.restart.max as usize);
+                let gone = world.removed.contains(&node) && !world.alive.contains_key(&node);
+                prop_assert_eq!(world.supervisor.view(world.now, node).is_none(), gone);
             }
         }
         finish(world)?;

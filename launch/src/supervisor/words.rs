@@ -11,7 +11,7 @@ use super::{End, Exit};
 pub(crate) type Node = usize;
 
 /// What the supervisor needs to know of a node.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// Nodes that must have been ready before this one starts.
     pub(crate) after: Vec<Node>,
@@ -62,6 +62,34 @@ pub(crate) enum Event {
     StopNode(Node),
     /// A person wants a new process for this node.
     RestartNode(Node),
+    /// The graph was changed: all of this at once, or nothing of it.
+    Reload(Vec<(Node, Change)>),
+    /// The program of this node was changed.
+    Renew(Node),
+}
+
+/// What a changed graph means for one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It is new. Its place is the next one, or one whose node was removed.
+    Add(Plan),
+    /// It is no more.
+    Remove,
+    /// It is treated otherwise; its process stays.
+    Replan(Plan),
+    /// Its process was told what is no longer so: it gets a new one.
+    Renew(Plan),
+}
+
+/// Whose a place in the graph is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seat {
+    /// A node's. `held`: a person stopped it, and only a person starts it again.
+    Taken { held: bool },
+    /// A node's that was removed and whose process is still there.
+    Leaving,
+    /// Nobody's.
+    Free,
 }
 
 /// What shall be done.
@@ -107,6 +135,8 @@ pub(crate) enum Report {
     ForksRefused { most: Option<u32> },
     /// It ended as it was asked to.
     Stopped,
+    /// It was removed from the graph and nothing of it is left.
+    Removed,
     /// It ended well and stays down.
     Done,
     /// It is given up.

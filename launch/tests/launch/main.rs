@@ -14,6 +14,7 @@ use crate::desk::{Desk, lives, send, until, until_so};
 
 mod desk;
 mod journal;
+mod reload;
 
 /// Notes its number and stays.
 fn stay(name: &str) -> String {
@@ -44,12 +45,12 @@ fn a_crash_loop_is_given_up_with_its_last_words_and_the_rest_keeps_running() {
     let mut launched = desk.launch(&["t.toml"]);
     launched.until_log("a is given up: it ended 5 times within 10 s, the last time with exit code 3");
     launched.until_log("launch |     no device\n");
-    assert_eq!((desk.pids("a.pids").len(), desk.pids("b.pids").len()), (6, 1));
+    assert_eq!((desk.pids("a.pids").len(), desk.pids("b.pids").len()), (5, 1));
     assert_eq!(desk.until_state("a", "failed")["last_end"], "exit code 3");
     assert!(!launched.has_ended());
     // A person who mended it starts it again.
     assert!(desk.verb(&["start", "a"]).status.success());
-    desk.until_pids("a.pids", 7);
+    desk.until_pids("a.pids", 6);
 }
 
 #[test]
