@@ -159,6 +159,33 @@ async fn a_listener_that_does_not_read_delays_nobody_and_later_gets_the_newest_f
 }
 
 #[tokio::test]
+async fn what_was_sent_arrives_although_its_publisher_ends_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let [talker, listener] = &wire(dir.path(), &Drive::full_name(), &[Keep::Last(10)])[..] else { panic!() };
+    let (wiring, listener) = (talker.clone(), Node::start(listener.clone()).unwrap());
+    let mut heard = listener.subscribe_raw("in").await.unwrap();
+    // A runtime of its own: nothing goes on when it ends.
+    let speaking = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut out = Node::start(wiring).unwrap().publish_raw("out").await.unwrap();
+            assert_eq!(out.listeners(), 0);
+            until("the listener is there", async || out.listeners() == 1).await;
+            for seq in 1..=10 {
+                let header = Header { seq, r#type: Drive::full_name(), ..Header::default() };
+                out.forward(&header, vec![0; 1 << 20].into()).await.unwrap();
+            }
+            timeout(LIMIT, out.close()).await.unwrap();
+        });
+    });
+    for seq in 1..=10 {
+        let message = timeout(LIMIT, heard.next()).await.unwrap().unwrap().unwrap();
+        assert_eq!((message.header.seq, message.payload.len()), (seq, 1 << 20));
+    }
+    tokio::task::spawn_blocking(|| speaking.join().unwrap()).await.unwrap();
+}
+
+#[tokio::test]
 async fn messages_that_are_all_old_still_arrive_however_fast_they_come() {
     let dir = tempfile::tempdir().unwrap();
     let [talker, listener] = &wire(dir.path(), &Drive::full_name(), &[Keep::Latest])[..] else { panic!() };

@@ -4,12 +4,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCandidates;
 
-use crate::{draw::Drawing, logs::Format, words::did_you_mean};
+use crate::{complete, draw::Drawing, logs::Format, words::did_you_mean};
 
 pub(crate) use self::{
     tools::{NewVerb, Shell},
-    topic::TopicVerb,
+    topic::{EchoArgs, FindArgs, InfoArgs, ListArgs, PubArgs, RateArgs, TopicVerb, TypeArgs, UntilArgs},
     watching::{ChaosArgs, LogsArgs, TopArgs},
 };
 
@@ -25,6 +26,8 @@ Examples:
   launch graph robot.toml --format dot    draw it
   launch ps                               which nodes run, and how they are
   launch topic hz camera/frames           how often, how old, what is missing
+  launch topic echo motor/state --once    what it says; --field forward, --json
+  launch topic info camera/frames         who publishes, who listens, what was lost
   launch restart camera                   a new process for one node
   launch stop robot                       stop a graph
 
@@ -65,21 +68,25 @@ pub(crate) enum Verb {
     /// Give a node a new process
     Restart {
         /// NODE or GRAPH:NODE
+        #[arg(add = ArgValueCandidates::new(complete::nodes))]
         node: String,
     },
     /// Start a node that is stopped, done or given up
     Start {
         /// NODE or GRAPH:NODE
+        #[arg(add = ArgValueCandidates::new(complete::nodes))]
         node: String,
     },
     /// Stop a graph, or one node of it
     Stop {
         /// GRAPH, NODE or GRAPH:NODE; nothing when only one graph runs
+        #[arg(add = ArgValueCandidates::new(complete::targets))]
         target: Option<String>,
     },
     /// Take a changed graph file into the running graph
     Reload {
         /// GRAPH; nothing when only one runs
+        #[arg(add = ArgValueCandidates::new(complete::graphs))]
         graph: Option<String>,
         /// One JSON object a line
         #[arg(long)]
@@ -102,7 +109,7 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: NewVerb,
     },
-    /// Print the script that completes verbs, flags and names in a shell
+    /// Print the script that completes verbs, flags and names in a shell: source <(launch completions bash)
     Completions {
         /// The shell
         shell: Shell,
@@ -121,7 +128,7 @@ pub(crate) enum Verb {
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// Graph files (TOML)
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required = true, add = complete::graph_files())]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) sets: Sets,
@@ -181,7 +188,7 @@ impl ColorArg {
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// Graph files that belong together
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required = true, add = complete::graph_files())]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) sets: Sets,
@@ -203,6 +210,7 @@ pub(crate) struct GraphArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PsArgs {
     /// GRAPH, NODE or GRAPH:NODE; all when left out
+    #[arg(add = ArgValueCandidates::new(complete::targets))]
     pub(crate) target: Option<String>,
     /// One JSON object a line
     #[arg(long)]

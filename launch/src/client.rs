@@ -68,6 +68,16 @@ impl Client {
         Ok(Client { graph, stream: BufReader::new(stream) })
     }
 
+    /// Waits no longer than this for each further answer.
+    ///
+    /// # Errors
+    /// When `within` is zero.
+    pub(crate) fn be_impatient(&mut self, within: Duration) -> io::Result<()> {
+        let stream = self.stream.get_mut();
+        stream.set_read_timeout(Some(within))?;
+        stream.set_write_timeout(Some(within))
+    }
+
     /// Asks and gets the answer.
     ///
     /// # Errors

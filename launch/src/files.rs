@@ -35,6 +35,7 @@ pub(crate) struct Loaded {
 pub(crate) fn load(files: &[PathBuf], sets: &[String], color: bool) -> Result<Vec<Loaded>, Failure> {
     let overrides: Result<Vec<Override>, String> = sets.iter().map(|text| Override::parse(text)).collect();
     let overrides = overrides.map_err(|error| Failure::new(code::USAGE, format!("--set {error}")))?;
+    once_each(files)?;
     let drafts: Result<Vec<(Draft, Vec<Source>)>, Failure> = files.iter().map(|file| draft(file, &overrides)).collect();
     let (drafts, sources): (Vec<Draft>, Vec<Vec<Source>>) = drafts?.into_iter().unzip();
     let runs: Vec<(PathBuf, Vec<String>)> = drafts
@@ -51,6 +52,21 @@ pub(crate) fn load(files: &[PathBuf], sets: &[String], color: bool) -> Result<Ve
         sources,
     });
     Ok(loaded.collect())
+}
+
+/// The same file twice would be two graphs of one name: said of the file, which is what a person can see.
+fn once_each(files: &[PathBuf]) -> Result<(), Failure> {
+    let mut seen: Vec<(PathBuf, &Path)> = Vec::new();
+    for file in files {
+        // What is not there is said when it is read.
+        let Ok(path) = file.canonicalize() else { continue };
+        if let Some((_, before)) = seen.iter().find(|(other, _)| *other == path) {
+            let also = if *before == file { String::new() } else { format!(", also as {}", before.display()) };
+            return Err(Failure::new(code::USAGE, format!("{} is given twice{also}; name it once", file.display())));
+        }
+        seen.push((path, file));
+    }
+    Ok(())
 }
 
 /// As [`load`], for files that were read before. A pipe, as a shell makes one, can be read but once.

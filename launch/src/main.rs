@@ -5,7 +5,7 @@
 //! - [`guard`] and [`sweep`] see to it that nothing is left behind; [`lock`] that nothing runs twice.
 //! - [`reload`] says what a changed graph file changes, [`watch`] sees that it was changed.
 //! - [`logs`] and [`output`] are what nodes say, [`heartbeat`] is how they live, [`control`] is how verbs ask.
-//! - [`cli`] is the command line; [`files`], [`describe`], [`draw`], [`client`], [`ps`] and [`topic`] are its verbs.
+//! - [`cli`] is the command line, [`complete`] helps shells with it; [`files`], [`describe`], [`draw`], [`client`], [`ps`] and [`topic`] are its verbs.
 //!
 //! It never imports a node and never decodes a payload to supervise.
 
@@ -18,12 +18,11 @@ use std::{
 use clap::Parser;
 
 use crate::{
-    cli::{CheckArgs, Cli, GraphArgs, RunArgs, TopicVerb, Verb},
+    cli::{CheckArgs, Cli, GraphArgs, RunArgs, Verb},
     failure::Failure,
     print::print,
     run::Orders,
     supervisor::code,
-    topic::Looking,
 };
 
 mod cgroup;
@@ -31,6 +30,7 @@ mod chaos;
 mod child;
 mod cli;
 mod client;
+mod complete;
 mod control;
 mod describe;
 mod doctor;
@@ -72,6 +72,10 @@ fn main() -> ExitCode {
     {
         return guard::main(run);
     }
+    // Before anything is written: what a shell asks for is all that it wants to read.
+    if complete::answered() {
+        return ExitCode::SUCCESS;
+    }
     let mistyped = words.get(1).and_then(|word| cli::mistyped(word, |word| Path::new(word).exists()));
     let done = match mistyped {
         Some(sentence) => Err(Failure::new(code::USAGE, sentence)),
@@ -96,7 +100,7 @@ fn obey(cli: Cli) -> Result<u8, Failure> {
         Some(Verb::Ps(args)) => ps::ps(args.target.as_deref(), args.json),
         Some(Verb::Top(args)) => top::top(&args),
         Some(Verb::Logs(args)) => journal::logs(&args),
-        Some(Verb::Topic { verb }) => look(verb),
+        Some(Verb::Topic { verb }) => topic::topic(&verb),
         Some(Verb::Reload { graph, json }) => ps::reload(graph.as_deref(), json),
         Some(Verb::Chaos(args)) => chaos::chaos(&args),
         Some(Verb::Doctor { files, json }) => doctor::doctor(&files, json),
@@ -137,18 +141,6 @@ fn graph(args: &GraphArgs) -> Result<(), Failure> {
     let loaded = files::load(files, &sets.sets, color.is_on())?;
     let graphs: Vec<_> = loaded.iter().map(|loaded| &loaded.graph).collect();
     print(&draw::draw(&graphs, args.format))
-}
-
-fn look(verb: TopicVerb) -> Result<(), Failure> {
-    match verb {
-        TopicVerb::List { json } => topic::list(json),
-        TopicVerb::Echo { topic, once, count, within, json } => {
-            topic::echo(&topic, Looking { count: if once { Some(1) } else { count }, within, json })
-        }
-        TopicVerb::Hz { topic, window, count, within, json } => {
-            topic::hz(&topic, window, Looking { count, within, json })
-        }
-    }
 }
 
 /// The key is the link's business: its own program knows it.

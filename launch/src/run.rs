@@ -22,7 +22,7 @@ use self::reloading::{Finished, Reloading};
 use crate::{
     cgroup::Cgroups,
     child::Places,
-    control::{self, Asked, Request},
+    control::{self, Asked, Request, TopicView},
     failure::Failure,
     files::{Loaded, load},
     guard::Guard,
@@ -32,6 +32,7 @@ use crate::{
     running::{Ready, Running, Shell},
     supervisor::{Event, Exit, code},
     sweep::{Left, sweep},
+    topic::{shortest, worth_watching},
     watch::Changed,
 };
 
@@ -235,7 +236,6 @@ impl Launch {
 
     /// Says what runs and how to look at it.
     fn greet(&self) {
-        let several = self.graphs.len() > 1;
         for graph in &self.graphs {
             let names: Vec<&str> = graph.nodes().take(NAMES_MAX).collect();
             let (count, more) = (graph.nodes().count(), if graph.nodes().count() > NAMES_MAX { ", …" } else { "" });
@@ -246,11 +246,8 @@ impl Launch {
                 self.shell.logs.say(&graph.voice, Level::Warn, &text);
             }
         }
-        let topic = self.graphs.iter().find_map(|graph| graph.topics().first());
-        let hz = topic.map(|topic| match several {
-            true => format!(" · launch topic hz {}:{}", topic.graph, topic.topic),
-            false => format!(" · launch topic hz {}", topic.topic),
-        });
+        let topics: Vec<TopicView> = self.graphs.iter().flat_map(|graph| graph.topics().iter().cloned()).collect();
+        let hz = worth_watching(&topics).map(|topic| format!(" · launch topic hz {}", shortest(topic, &topics)));
         let text = format!("look: launch ps · launch topic list{} · Ctrl-C stops", hz.unwrap_or_default());
         self.shell.logs.say(&self.voice(), Level::Info, &text);
     }

@@ -61,6 +61,7 @@ const READ_BUFFER: (usize, usize, usize) = (4096, 64 << 10, 4);
 #[derive(Debug)]
 pub(crate) struct Outlet {
     edge: Arc<Edge>,
+    carrying: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -92,8 +93,18 @@ impl Outlet {
             counts,
             patience: keep.is_none().then_some(TAP_PATIENCE),
         });
-        tokio::spawn(carry(socket, guests, edge.clone()));
-        Ok(Outlet { edge })
+        let carrying = tokio::spawn(carry(socket, guests, edge.clone()));
+        Ok(Outlet { edge, carrying: Some(carrying) })
+    }
+
+    /// Ends it; what is returned is done when all that it queued is on its way.
+    pub(crate) fn end(mut self) -> Option<JoinHandle<()>> {
+        self.carrying.take()
+    }
+
+    /// Whether anybody may look here, as opposed to the edge of one listener.
+    pub(crate) fn is_tap(&self) -> bool {
+        self.edge.patience.is_some()
     }
 
     /// Whether anybody subscribed.

@@ -46,6 +46,22 @@ impl RawPublisher {
         self.outlets.iter().any(Outlet::wanted)
     }
 
+    /// How many edges have a listener at the moment; whoever looks at the tap does not count.
+    #[must_use]
+    pub fn listeners(&self) -> usize {
+        self.outlets.iter().filter(|outlet| !outlet.is_tap() && outlet.wanted()).count()
+    }
+
+    /// Ends it, and waits until what was sent is on its way: for as long as a listener does not read, so bound it.
+    pub async fn close(self) {
+        // All end at once: one that does not read must not keep the others waiting.
+        let carrying: Vec<_> = self.outlets.into_iter().filter_map(Outlet::end).collect();
+        for carrying in carrying {
+            // A task that was cancelled has nothing more to send.
+            drop(carrying.await);
+        }
+    }
+
     /// Sends a message with this header as it is. A message over the size limit is counted and reported instead.
     ///
     /// # Errors

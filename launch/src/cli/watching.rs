@@ -3,14 +3,17 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use offboard::graph::duration;
 
 use super::{ColorArg, Sets};
+use crate::complete;
 
 /// What to watch.
 #[derive(Debug, Args)]
 pub(crate) struct TopArgs {
     /// GRAPH, NODE or GRAPH:NODE; all when left out
+    #[arg(add = ArgValueCandidates::new(complete::targets))]
     pub(crate) target: Option<String>,
     /// Print once and end
     #[arg(long)]
@@ -39,7 +42,7 @@ Examples:
 #[command(after_help = LOGS_HELP)]
 pub(crate) struct LogsArgs {
     /// NODE or GRAPH:NODE, GRAPH for all of its nodes; all of all graphs when left out
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", add = ArgValueCandidates::new(complete::targets))]
     pub(crate) targets: Vec<String>,
     /// Go on with what comes, over restarts and rotation
     #[arg(long, short)]

@@ -2,7 +2,7 @@
 //! It never judges an end.
 
 use super::{
-    Supervisor,
+    Because, Supervisor,
     supervised::{State, Supervised, Then},
     words::{Change, Node, Plan, Report, Seat},
 };
@@ -38,7 +38,7 @@ impl Supervisor {
 
     pub(super) fn stop_by_hand(&mut self, node: Node) {
         if self.mine(node).is_some() {
-            self.ask(node, Then::Stay);
+            self.ask(node, Because::Asked, Then::Stay);
         }
     }
 
@@ -46,7 +46,7 @@ impl Supervisor {
         let Some(it) = self.mine(node) else { return };
         if it.pid().is_some() {
             it.forget_ends();
-            self.ask(node, Then::Start);
+            self.ask(node, Because::Asked, Then::Start);
         } else {
             self.start_by_hand(node);
         }
@@ -76,7 +76,7 @@ impl Supervisor {
         it.forget_ends();
         (it.spoke, it.was_ready) = (false, false);
         match &mut it.state {
-            State::Starting { .. } | State::Ready { .. } => self.ask(node, Then::Start),
+            State::Starting { .. } | State::Ready { .. } => self.ask(node, Because::Asked, Then::Start),
             State::Stopping { then: then @ Then::Judge, .. } => *then = Then::Start,
             State::Waiting { .. } | State::Failed { .. } | State::Done => self.spawn(node),
             State::Stopping { .. } | State::Pending | State::Stopped | State::Gone => {}
@@ -110,7 +110,7 @@ impl Supervisor {
         let Some(it) = self.mine(node) else { return };
         it.removed = true;
         if it.is_alive() {
-            return self.ask(node, Then::Stay);
+            return self.ask(node, Because::Asked, Then::Stay);
         }
         it.state = State::Gone;
         self.report(node, Report::Removed);

@@ -15,6 +15,7 @@ use crate::desk::{Desk, lives, send, until, until_so};
 mod desk;
 mod journal;
 mod reload;
+mod topics;
 
 /// Notes its number and stays.
 fn stay(name: &str) -> String {
