@@ -205,7 +205,7 @@ fn began(pid: u32) -> Option<u64> {
 }
 
 /// Some of the numbers of proc_pid_stat(5), by the places that they have there.
-fn stat<const N: usize>(pid: u32, places: [usize; N]) -> Option<[u64; N]> {
+pub(crate) fn stat<const N: usize>(pid: u32, places: [usize; N]) -> Option<[u64; N]> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, the 2nd field, may hold anything, also spaces and parentheses.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();

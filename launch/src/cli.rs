@@ -8,6 +8,7 @@ use clap_complete::ArgValueCandidates;
 
 use crate::{complete, draw::Drawing, logs::Format, words::did_you_mean};
 
+use self::watching::TOP_HELP;
 pub(crate) use self::{
     tools::{NewVerb, Shell},
     topic::{EchoArgs, FindArgs, InfoArgs, ListArgs, PubArgs, RateArgs, TopicVerb, TypeArgs, UntilArgs},
@@ -34,6 +35,11 @@ Examples:
 Exit codes: 0 well, 1 other, 2 usage, 69 not running, 70 a node gave up,
 78 bad graph file, 130 and 143 signals.";
 
+const PS_HELP: &str = "\
+CPU is the mean since the process began, in percent of one core, as ps(1) has it: `launch top` shows how it is now.
+MEM shares out what several processes share (PSS). Both count a node's children too. LAST END is how the last process
+ended, REASON why the node is in its state.";
+
 /// Runs graphs of nodes: checks a graph file, starts its nodes, and restarts alone what crashes.
 #[derive(Debug, Parser)]
 #[command(name = "launch", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
@@ -54,9 +60,10 @@ pub(crate) enum Verb {
     /// Draw graphs: who listens to whom
     Graph(GraphArgs),
     /// Show the nodes of running graphs
-    #[command(visible_alias = "list")]
+    #[command(visible_alias = "list", after_help = PS_HELP)]
     Ps(PsArgs),
     /// Watch nodes, topics and the ways from sensors to motors
+    #[command(after_help = TOP_HELP)]
     Top(TopArgs),
     /// Show what nodes wrote, also after they ended
     Logs(LogsArgs),

@@ -91,6 +91,9 @@ pub(crate) struct NodeView {
     pub(crate) cause: Option<String>,
     /// Passes of its work loop, as its last heartbeat said.
     pub(crate) beats: Option<u64>,
+    /// How long ago that heartbeat came, in nanoseconds: what it says is so old.
+    #[serde(default)]
+    pub(crate) beat_age_ns: Option<u64>,
     /// What its edges counted, as its last heartbeat said.
     pub(crate) edges: Vec<EdgeView>,
     /// What else it measured, as its last heartbeat said.

@@ -5,7 +5,8 @@
 //! - [`guard`] and [`sweep`] see to it that nothing is left behind; [`lock`] that nothing runs twice.
 //! - [`reload`] says what a changed graph file changes, [`watch`] sees that it was changed.
 //! - [`logs`] and [`output`] are what nodes say, [`heartbeat`] is how they live, [`control`] is how verbs ask.
-//! - [`cli`] is the command line, [`complete`] helps shells with it; [`files`], [`describe`], [`draw`], [`client`], [`ps`] and [`topic`] are its verbs.
+//! - [`cli`] is the command line, [`complete`] helps shells with it; [`files`], [`describe`], [`draw`], [`client`], [`ps`], [`top`] and
+//!   [`topic`] are its verbs; [`usage`] is what nodes cost.
 //!
 //! It never imports a node and never decodes a payload to supervise.
 
@@ -57,6 +58,7 @@ mod supervisor;
 mod sweep;
 mod top;
 mod topic;
+mod usage;
 mod watch;
 mod words;
 

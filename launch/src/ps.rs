@@ -3,13 +3,17 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::{
     client::{Client, Names, Target, find, running, some_running},
     control::{NodeView, Request},
     failure::Failure,
     print::{print, print_json},
     supervisor::code,
-    words::{span, table},
+    top::tables::cpu,
+    usage::{Usage, usages},
+    words::{escape, memory, span, table},
 };
 
 /// Which nodes to show.
@@ -33,15 +37,39 @@ pub(crate) fn ps(written: Option<&str>, json: bool) -> Result<(), Failure> {
         let target = find_among(written, &nodes)?;
         nodes.retain(|node| is_meant(&target, node));
     }
+    let usage = usages(nodes.iter().filter_map(|node| node.pid));
+    let shown = nodes.iter().map(|node| Shown::new(node, node.pid.and_then(|pid| usage.get(&pid))));
     if json {
-        return nodes.iter().try_for_each(print_json);
+        return shown.into_iter().try_for_each(|shown| print_json(&shown));
     }
     if nodes.is_empty() {
         eprintln!("launch: no graph is running; start one with `launch FILE.toml`");
         return Ok(());
     }
-    let head = ["GRAPH", "NODE", "STATE", "PID", "RESTARTS", "UPTIME", "LAST END"];
-    print(&table(&head, &nodes.iter().map(row).collect::<Vec<_>>()))
+    let head = ["GRAPH", "NODE", "STATE", "PID", "RESTARTS", "UPTIME", "CPU", "MEM", "LAST END", "REASON"];
+    print(&table(&head, &shown.map(|shown| row(&shown)).collect::<Vec<_>>()))
+}
+
+/// A node and what its processes take.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    node: &'a NodeView,
+    /// The mean since the process began, of one core.
+    cpu_percent: Option<f64>,
+    memory_bytes: Option<u64>,
+    processes: Option<usize>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(node: &'a NodeView, usage: Option<&Usage>) -> Shown<'a> {
+        Shown {
+            node,
+            cpu_percent: usage.and_then(Usage::mean_percent),
+            memory_bytes: usage.map(|usage| usage.memory_bytes),
+            processes: usage.map(|usage| usage.processes),
+        }
+    }
 }
 
 /// `start NODE`.
@@ -161,14 +189,9 @@ fn not_running(why: String) -> Failure {
     Failure::new(code::NOT_RUNNING, why)
 }
 
-fn row(node: &NodeView) -> Vec<String> {
+fn row(shown: &Shown<'_>) -> Vec<String> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let end = match (&node.last_end, &node.why) {
-        // Why it was given up tells how it ended, too.
-        (_, Some(why)) if node.state == "failed" => Some(why.clone()),
-        (Some(end), Some(why)) => Some(format!("{end} ({why})")),
-        (end, why) => end.clone().or_else(|| why.clone()),
-    };
+    let node = shown.node;
     vec![
         node.graph.clone(),
         node.node.clone(),
@@ -176,6 +199,9 @@ fn row(node: &NodeView) -> Vec<String> {
         or_dash(node.pid.map(|pid| pid.to_string())),
         node.restarts.to_string(),
         or_dash(node.uptime_s.and_then(|up| Duration::try_from_secs_f64(up).ok()).map(span)),
-        or_dash(end),
+        cpu(shown.cpu_percent),
+        or_dash(shown.memory_bytes.map(memory)),
+        or_dash(node.last_end.as_deref().map(escape)),
+        or_dash(node.why.as_deref().map(escape)),
     ]
 }

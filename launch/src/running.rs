@@ -224,7 +224,7 @@ impl Running {
         if let Some(member) = self.members.get_mut(node)
             && !beat.status.is_empty()
         {
-            member.status = beat.status;
+            (member.status, member.heard) = (beat.status, Some(Instant::now()));
         }
         self.happen(Event::Beat { node, incarnation: beat.incarnation }, shell);
     }

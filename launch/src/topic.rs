@@ -26,7 +26,7 @@ mod compose;
 mod decode;
 mod echo;
 mod info;
-mod meter;
+pub(crate) mod meter;
 mod path;
 mod publish;
 mod rates;

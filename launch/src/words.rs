@@ -55,6 +55,33 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{:.1} {unit}", bytes as f64 / *scale as f64)
 }
 
+/// A number of something in thousands: `512 B`, `12.3 kB`, `1.5 MB/s`.
+pub(crate) fn amount(count: f64, unit: &str) -> String {
+    match scaled(count, 1000.0, &["", "k", "M", "G", "T"]) {
+        (count, "") => format!("{count:.0} {unit}"),
+        (count, prefix) => format!("{count:.1} {prefix}{unit}"),
+    }
+}
+
+/// Memory: `900 KiB`, `61.4 MiB`.
+pub(crate) fn memory(bytes: u64) -> String {
+    let (count, prefix) = scaled(bytes as f64 / 1024.0, 1024.0, &["Ki", "Mi", "Gi", "Ti"]);
+    if prefix == "Ki" { format!("{count:.0} KiB") } else { format!("{count:.1} {prefix}B") }
+}
+
+/// The largest of the prefixes, each `step` times the one before, in which the number is at least one.
+fn scaled<'a>(mut count: f64, step: f64, prefixes: &[&'a str]) -> (f64, &'a str) {
+    let mut prefixes = prefixes.iter().copied();
+    let mut prefix = prefixes.next().unwrap_or_default();
+    for larger in prefixes {
+        if count.abs() < step {
+            break;
+        }
+        (count, prefix) = (count / step, larger);
+    }
+    (count, prefix)
+}
+
 /// `2026-01-31T12:00:00.123Z`.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -115,6 +142,18 @@ mod tests {
     fn a_size_has_the_unit_that_fits() {
         for (bytes, text) in [(100, "100 bytes"), (64 << 20, "64 MiB"), (3 << 29, "1.5 GiB"), (500_000, "488.3 KiB")] {
             assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn an_amount_has_a_prefix_that_leaves_few_digits() {
+        let cases = [(0.0, "0 B"), (999.0, "999 B"), (12_345.0, "12.3 kB"), (2e9, "2.0 GB"), (3e18, "3000000.0 TB")];
+        for (count, text) in cases {
+            assert_eq!(amount(count, "B"), text);
+        }
+        let cases = [(0, "0 KiB"), (900 << 10, "900 KiB"), (64_400_000, "61.4 MiB"), (3 << 30, "3.0 GiB")];
+        for (bytes, text) in cases {
+            assert_eq!(memory(bytes), text);
         }
     }
 

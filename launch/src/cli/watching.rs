@@ -15,16 +15,38 @@ pub(crate) struct TopArgs {
     /// GRAPH, NODE or GRAPH:NODE; all when left out
     #[arg(add = ArgValueCandidates::new(complete::targets))]
     pub(crate) target: Option<String>,
-    /// Print once and end
+    /// Print once and end: two looks half a second apart, for rates
     #[arg(long)]
     pub(crate) once: bool,
-    /// One JSON object a line, once unless --every is given
+    /// One JSON object a line, of a `kind`: node, topic, path or link; once unless --every is given
     #[arg(long)]
     pub(crate) json: bool,
-    /// How often to look
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, default_value = "1s")]
-    pub(crate) every: Duration,
+    /// How often to look, 100ms at least [default: 1s]
+    #[arg(long, value_name = "DURATION", value_parser = top_every, conflicts_with = "once")]
+    pub(crate) every: Option<Duration>,
 }
+
+/// What `top` tells of itself.
+pub(crate) const TOP_HELP: &str = "\
+Rates are those of the last three seconds, ages and hops of the last few hundred messages, losses since each node's start.
+CPU is in percent of one core; MEM shares out what several processes share (PSS). Both count a node's children too.
+A path goes from where something was sensed to the node that acts on it, found by the origin that messages carry. Its figures
+are ages on the clock of the machine where it ends, so they need no other machine's clock. Over its budget means: p99 is.
+Keys: q quits, ? explains the others. Where stdout is no terminal it prints once. Exit code 69 when no graph is running.";
+
+/// How often `top` may look.
+fn top_every(text: &str) -> Result<Duration, String> {
+    let every = duration::parse(text)?;
+    if every < EVERY_MIN {
+        return Err(format!(
+            "{every:?} is too often: a node tells of itself four times a second, so 100ms is the least"
+        ));
+    }
+    Ok(every)
+}
+
+/// The shortest time between two looks of `top`.
+const EVERY_MIN: Duration = Duration::from_millis(100);
 
 const LOGS_HELP: &str = "\
 All lines that are kept are shown; with --follow the last 10 and what comes, unless --lines or --since says otherwise.

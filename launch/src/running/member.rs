@@ -1,6 +1,6 @@
 //! One node of a running graph, with what its processes need and what they left. It never decides when to start one.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc, time::Instant};
 
 use offboard::{
     graph::{Graph, Limits, NodeSpec},
@@ -31,6 +31,8 @@ pub(super) struct Member {
     pub(super) strays: Vec<Stray>,
     /// What its last heartbeat carried, undecoded.
     pub(super) status: Vec<u8>,
+    /// When that came.
+    pub(super) heard: Option<Instant>,
     /// What it may use.
     pub(super) limits: Limits,
     /// What holds its processes together; none where there are no control groups.
@@ -76,6 +78,7 @@ impl Member {
             pipes: Vec::new(),
             strays: Vec::new(),
             status: Vec::new(),
+            heard: None,
         }
     }
 
@@ -99,7 +102,7 @@ impl Member {
         let (args, dir, env) = (args.to_vec(), self.dir.clone(), self.env.clone());
         let child = child::start(&Start { program, args, dir, env, enter: self.enter(shell) })?;
         self.log.begin(child.pid);
-        (self.status, self.strays, self.refused_forks) = (Vec::new(), Vec::new(), 0);
+        (self.status, self.heard, self.strays, self.refused_forks) = (Vec::new(), None, Vec::new(), 0);
         self.birth = Birth::follow(child.birth).unwrap_or_default();
         let pipes = [child.stdout, child.stderr].map(|pipe| Pipe::follow(pipe, Arc::clone(&self.log)));
         self.pipes = pipes.into_iter().filter_map(Result::ok).collect();

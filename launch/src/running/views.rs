@@ -1,5 +1,7 @@
 //! A running graph as verbs see it. It never changes one.
 
+use std::time::Duration;
+
 use offboard::{
     proto::NodeStatus,
     wiring::{Listener, TopicWiring},
@@ -30,6 +32,7 @@ impl Running {
                 last_end: view.last_end,
                 cause: view.cause.map(str::to_owned),
                 beats: status.as_ref().map(|status| status.beats),
+                beat_age_ns: status.as_ref().zip(member.heard).map(|(_, heard)| nanoseconds(heard.elapsed())),
                 edges: status.iter().flat_map(|status| &status.edges).cloned().map(edge).collect(),
                 gauges: status.into_iter().flat_map(|status| status.gauges).map(gauge).collect(),
                 launch_pid: std::process::id(),
@@ -47,7 +50,7 @@ pub(super) fn topic(graph: &str, topic: TopicWiring) -> TopicView {
         input: listener.input,
         endpoint: listener.endpoint,
         keep: listener.keep,
-        budget_ns: listener.budget.map(|budget| u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX)),
+        budget_ns: listener.budget.map(nanoseconds),
     };
     TopicView {
         graph: graph.to_owned(),
@@ -57,6 +60,10 @@ pub(super) fn topic(graph: &str, topic: TopicWiring) -> TopicView {
         publisher: topic.publisher,
         listeners: topic.listeners.into_iter().map(listener).collect(),
     }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn edge(edge: offboard::proto::EdgeCounts) -> EdgeView {

@@ -16,6 +16,7 @@ mod desk;
 mod journal;
 mod reload;
 mod topics;
+mod top;
 
 /// Notes its number and stays.
 fn stay(name: &str) -> String {
