@@ -12,10 +12,19 @@ check:
 test:
     tests/run.sh
 
-# every bench: latency of an edge, the loop, recovery, start-up, the robot's CPU
+# every bench: latency of an edge, the loop, recovery, faults, start-up, the robot's CPU
 bench:
     cargo build --release --workspace --bins
     cargo bench --workspace
+
+# a day's frames and a thousand kills in ten minutes: no loss, no leak, nothing left
+soak:
+    cargo build --release --workspace --bins
+    cargo test --release -p offboard-tests --test soak -- --ignored --nocapture
+
+# breaks the demonstration's nodes at random for a minute and shows how they mend
+chaos *ARGS: build
+    target/release/launch chaos graph/examples/offload/demo-robot.toml graph/examples/offload/demo-desktop.toml {{ARGS}}
 
 # the demonstration without hardware
 demo *ARGS:

@@ -139,6 +139,19 @@ pub(crate) fn process_exists(pid: u32) -> bool {
     group(pid).is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
+/// Has this process asked to end (TERM) when the one that started it ends.
+///
+/// # Errors
+/// When that has happened already.
+pub(crate) fn end_with(parent: u32) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+    // The signal is sent once, at its death: one that died before is no parent any more.
+    if rustix::process::getppid() == group(parent) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("process {parent}, which it should end with, has not started it or is gone")))
+}
+
 /// Never 0 (our own group) and never 1.
 fn group(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().filter(|pid| *pid > 1).and_then(Pid::from_raw)

@@ -145,6 +145,9 @@ pub(crate) struct RunArgs {
     /// Take in every change of a graph file, and restart nodes whose program changed
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Stop when this process, which started this one, ends
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(crate) with_parent: Option<u32>,
     #[command(flatten)]
     pub(crate) color: ColorArg,
 }

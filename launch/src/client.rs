@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{self, BufRead, BufReader, Read, Write},
     os::unix::net::UnixStream,
+    path::Path,
     time::Duration,
 };
 
@@ -42,10 +43,18 @@ pub(crate) struct Client {
 /// # Errors
 /// When the runtime folder cannot be read.
 pub(crate) fn running() -> Result<Vec<Client>, Failure> {
+    running_in(&RunDir::base()?)
+}
+
+/// All graphs that run in a runtime folder, by name.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn running_in(base: &Path) -> Result<Vec<Client>, Failure> {
     let mut names: Vec<String> =
-        fs::read_dir(RunDir::base()?)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        fs::read_dir(base)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     names.sort();
-    Ok(names.into_iter().filter_map(|name| Client::connect(name).ok()).collect())
+    Ok(names.into_iter().filter_map(|name| Client::connect(base, name).ok()).collect())
 }
 
 /// As [`running`], but there must be one.
@@ -61,8 +70,8 @@ pub(crate) fn some_running() -> Result<Vec<Client>, Failure> {
 }
 
 impl Client {
-    fn connect(graph: String) -> io::Result<Client> {
-        let stream = UnixStream::connect(RunDir::at(RunDir::base()?.join(&graph)).control())?;
+    fn connect(base: &Path, graph: String) -> io::Result<Client> {
+        let stream = UnixStream::connect(RunDir::at(base.join(&graph)).control())?;
         stream.set_read_timeout(Some(ANSWER_WITHIN))?;
         stream.set_write_timeout(Some(ANSWER_WITHIN))?;
         Ok(Client { graph, stream: BufReader::new(stream) })

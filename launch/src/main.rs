@@ -5,8 +5,8 @@
 //! - [`guard`] and [`sweep`] see to it that nothing is left behind; [`lock`] that nothing runs twice.
 //! - [`reload`] says what a changed graph file changes, [`watch`] sees that it was changed.
 //! - [`logs`] and [`output`] are what nodes say, [`heartbeat`] is how they live, [`control`] is how verbs ask.
-//! - [`cli`] is the command line, [`complete`] helps shells with it; [`files`], [`describe`], [`draw`], [`client`], [`ps`], [`top`] and
-//!   [`topic`] are its verbs; [`usage`] is what nodes cost.
+//! - [`cli`] is the command line, [`complete`] helps shells with it; [`files`], [`describe`], [`draw`], [`client`], [`ps`], [`top`],
+//!   [`topic`] and [`chaos`] are its verbs; [`usage`] is what nodes cost.
 //!
 //! It never imports a node and never decodes a payload to supervise.
 
@@ -122,6 +122,9 @@ fn run(args: RunArgs) -> Result<u8, Failure> {
     let first = args.files.first().and_then(|file| file.to_str()).unwrap_or_default();
     if let Some(sentence) = cli::mistyped(first, |word| Path::new(word).exists()) {
         return Err(Failure::new(code::USAGE, sentence));
+    }
+    if let Some(parent) = args.with_parent {
+        child::end_with(parent)?;
     }
     let color = args.color.is_on();
     run::run(&Orders { files: args.files, sets: args.sets.sets, format: args.log, color, watch: args.watch })

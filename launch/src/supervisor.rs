@@ -17,6 +17,7 @@ use self::{
 };
 pub(crate) use self::{
     exit::{Because, End, Exit, code},
+    supervised::WATCHDOG,
     words::{Action, Change, Event, Force, Node, Plan, Report, Seat, View},
 };
 

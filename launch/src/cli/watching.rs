@@ -91,8 +91,31 @@ pub(crate) struct LogsArgs {
     pub(crate) color: ColorArg,
 }
 
+const CHAOS: &str = "\
+Faults, one at a time, the next when the node is whole again:
+  kill   SIGKILL
+  term   SIGTERM, for nodes that are always restarted
+  hang   SIGSTOP until the watchdog acts, for nodes that have one
+  slow   SIGSTOP and SIGCONT in turn for 1.5 s, each too short for the watchdog
+  cut    the link frozen for 600 ms, so that its peers give it up
+
+Each node is hit once a round, in an order drawn from the seed. None is ended again before it has lived through the \
+window of its restart table (10 s unless its file says otherwise): so no fault waits for a back-off, and no node is \
+given up because of us. A shorter window gives more faults.
+
+The graphs run in a launch of its own with a runtime folder of its own, but with the devices and ports that their \
+files name: let motors be virtual (--set node.motor.params.driver=virtual). Nothing is signalled that this launch did \
+not start.
+
+Recovered: the node's next message was heard; ready again, where it seldom says something. Others lost: messages \
+missing by number at inputs of other nodes, of topics that the node neither publishes nor carries. Skipped: the same at \
+inputs that keep the newest only, which is what they leave out when the machine is busy.
+
+Exit codes: 0 all recovered and others lost nothing, 1 not so, 78 bad graph file, 130 and 143 signals.";
+
 /// What to break.
 #[derive(Debug, Args)]
+#[command(after_help = CHAOS)]
 pub(crate) struct ChaosArgs {
     /// Graph files (TOML)
     #[arg(value_name = "FILE", required = true)]

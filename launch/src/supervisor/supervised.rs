@@ -8,7 +8,7 @@ use offboard::graph::{Restart, Watchdog};
 use super::{Because, End, Exit, Plan};
 
 /// How long a work loop that sends heartbeats may be silent when its graph file does not say.
-const WATCHDOG: Duration = Duration::from_secs(1);
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(1);
 
 /// How long a silent process gets from TERM to KILL at most. One that was only stopped goes on and acts on TERM at once, so that a
 /// motor still writes neutral; one that hangs never will.
