@@ -48,12 +48,12 @@ install() { # install PACKAGE…
 }
 
 make_venv() {
-    if "$venv/bin/python" -c 'import zmq, google.protobuf' 2>/dev/null; then
+    if "$venv/bin/python" -c 'import zmq, google.protobuf, jsonschema' 2>/dev/null; then
         return
     fi
-    say "making a Python with pyzmq and protobuf in $venv"
+    say "making a Python with pyzmq, protobuf and jsonschema in $venv"
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check pyzmq protobuf
+    "$venv/bin/pip" install --quiet --disable-pip-version-check pyzmq protobuf jsonschema
 }
 
 case ${1:-} in demo | test) ;; *) die "say what for: tests/setup.sh demo, or tests/setup.sh test" ;; esac

@@ -33,7 +33,7 @@ pub use check::{Program, check};
 pub use description::{Description, Port};
 pub use draft::Draft;
 pub use duration::Period;
-pub use mistakes::Mistakes;
+pub use mistakes::{Mistakes, Spot};
 pub use model::*;
 pub use overrides::Override;
 pub use read::{Source, read};

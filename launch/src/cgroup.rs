@@ -19,8 +19,8 @@ use self::{
 };
 pub(crate) use self::{
     folder::{RUN_PREFIX, kill, processes, remove},
-    group::{Group, Seen},
-    rung::{MEND, Rung, rung},
+    group::Group,
+    rung::{MEND, rung},
 };
 
 mod find;

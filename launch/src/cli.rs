@@ -10,7 +10,7 @@ use crate::{complete, draw::Drawing, logs::Format, words::did_you_mean};
 
 use self::watching::TOP_HELP;
 pub(crate) use self::{
-    tools::{NewVerb, Shell},
+    tools::{Lang, NewVerb, Shell},
     topic::{EchoArgs, FindArgs, InfoArgs, ListArgs, PubArgs, RateArgs, TopicVerb, TypeArgs, UntilArgs},
     watching::{ChaosArgs, LogsArgs, TopArgs},
 };
@@ -56,7 +56,13 @@ pub(crate) enum Verb {
     /// Run graphs (as `launch FILE…` does)
     Run(RunArgs),
     /// Find all mistakes in graph files, without starting anything
-    Check(CheckArgs),
+    Check {
+        #[command(flatten)]
+        args: CheckArgs,
+        /// One JSON object a line: each graph that is well, or each mistake
+        #[arg(long)]
+        json: bool,
+    },
     /// Draw graphs: who listens to whom
     Graph(GraphArgs),
     /// Show the nodes of running graphs
@@ -104,10 +110,13 @@ pub(crate) enum Verb {
     /// Check this machine: devices, folders, ports, limits; what to do about what is wrong
     Doctor {
         /// Also check what these graph files need
+        #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
         /// One JSON object a line
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        color: ColorArg,
     },
     /// Print the JSON Schema of graph files, for editors
     Schema,
@@ -179,17 +188,12 @@ pub(crate) enum Color {
 }
 
 impl ColorArg {
-    /// Whether what goes to stderr is coloured.
-    pub(crate) fn is_on(&self) -> bool {
-        self.is_on_for(&std::io::stderr())
-    }
-
-    /// Whether what goes there is coloured.
-    pub(crate) fn is_on_for(&self, to: &impl anstream::stream::RawStream) -> bool {
+    /// Whether what goes to this stream is coloured.
+    pub(crate) fn is_on(&self, stream: &impl anstream::stream::RawStream) -> bool {
         match self.color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => anstream::AutoStream::choice(to) != anstream::ColorChoice::Never,
+            Color::Auto => anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never,
         }
     }
 }
@@ -266,7 +270,7 @@ mod tests {
             assert_eq!((cli.run.files.len(), cli.run.sets.sets.len()), (1, 2));
         }
         assert!(matches!(parse("launch run a.toml b.toml").verb, Some(Verb::Run(run)) if run.files.len() == 2));
-        assert!(matches!(parse("launch check a.toml").verb, Some(Verb::Check(_))));
+        assert!(matches!(parse("launch check a.toml").verb, Some(Verb::Check { .. })));
         assert!(matches!(parse("launch topic hz camera/frames --for 5s").verb, Some(Verb::Topic { .. })));
     }
 

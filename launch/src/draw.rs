@@ -1,10 +1,11 @@
-//! A graph as text, as Graphviz dot, as Mermaid.
+//! A graph as text, as Graphviz dot, as Mermaid, as JSON.
 //! It never looks at a running one.
 
 use std::fmt::Write;
 
 use clap::ValueEnum;
-use offboard::graph::{Graph, Input, NodeSpec};
+use offboard::graph::{Graph, Input, NodeSpec, Output};
+use serde_json::{Value, json};
 
 /// How to draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -16,6 +17,8 @@ pub(crate) enum Drawing {
     Dot,
     /// For Markdown.
     Mermaid,
+    /// For programs: one JSON object a graph.
+    Json,
 }
 
 /// Draws graphs, one drawing for all.
@@ -27,7 +30,27 @@ pub(crate) fn draw(graphs: &[&Graph], how: Drawing) -> String {
             format!("digraph offboard {{\n  rankdir=LR; compound=true; node [shape=box, style=rounded];\n{inner}}}\n")
         }
         Drawing::Mermaid => format!("flowchart LR\n{}", graphs.iter().map(|graph| mermaid(graph)).collect::<String>()),
+        Drawing::Json => graphs.iter().map(|graph| format!("{}\n", json(graph))).collect(),
     }
+}
+
+fn json(graph: &Graph) -> Value {
+    let input = |input: &Input| json!({ "name": input.name, "topic": input.topic.to_string(), "type": input.kind });
+    let output = |output: &Output| json!({ "name": output.name, "type": output.kind });
+    let node = |spec: &NodeSpec| {
+        json!({
+            "name": spec.name,
+            "run": spec.run,
+            "inputs": spec.inputs.iter().map(input).collect::<Vec<_>>(),
+            "outputs": spec.outputs.iter().map(output).collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "graph": graph.name,
+        "listen": graph.listen,
+        "nodes": graph.nodes.iter().map(node).collect::<Vec<_>>(),
+        "peers": graph.peers.iter().map(|peer| json!({ "name": peer.name, "address": peer.address })).collect::<Vec<_>>(),
+    })
 }
 
 /// `Drive` for `offboard.v1.Drive`: our own types are known.
@@ -109,7 +132,7 @@ fn mermaid(graph: &Graph) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use offboard::graph::{Keep, Limits, LogSpec, Output, Restart, Watchdog};
+    use offboard::graph::{Keep, Limits, LogSpec, Restart, Watchdog};
 
     use super::*;
 

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offboard::graph::{self, Draft, Graph, Override};
+use offboard::graph::{self, Draft, Graph, Mistakes, Override};
 
 use crate::{child::Places, describe::Programs, failure::Failure, supervisor::code, watch::Source};
 
@@ -28,11 +28,37 @@ pub(crate) struct Loaded {
     pub(crate) sources: Vec<Source>,
 }
 
+/// Why graph files are not well.
+#[derive(Debug)]
+pub(crate) enum Unwell {
+    /// They could not even be read.
+    Failure(Failure),
+    /// All mistakes of all files.
+    Mistakes(Mistakes),
+}
+
+impl From<Failure> for Unwell {
+    fn from(failure: Failure) -> Unwell {
+        Unwell::Failure(failure)
+    }
+}
+
 /// Reads and checks graph files; `sets` are overrides, `color` is for the mistakes.
 ///
 /// # Errors
 /// All mistakes of all files, as people read them.
 pub(crate) fn load(files: &[PathBuf], sets: &[String], color: bool) -> Result<Vec<Loaded>, Failure> {
+    examine(files, sets).map_err(|unwell| match unwell {
+        Unwell::Failure(failure) => failure,
+        Unwell::Mistakes(mistakes) => Failure::drawn(code::BAD_GRAPH, mistakes.render(color)),
+    })
+}
+
+/// As [`load`], with the mistakes as they are.
+///
+/// # Errors
+/// Why the files are not well.
+pub(crate) fn examine(files: &[PathBuf], sets: &[String]) -> Result<Vec<Loaded>, Unwell> {
     let overrides: Result<Vec<Override>, String> = sets.iter().map(|text| Override::parse(text)).collect();
     let overrides = overrides.map_err(|error| Failure::new(code::USAGE, format!("--set {error}")))?;
     once_each(files)?;
@@ -43,8 +69,7 @@ pub(crate) fn load(files: &[PathBuf], sets: &[String], color: bool) -> Result<Ve
         .flat_map(|draft| draft.programs().into_iter().map(|(_, words)| (draft.dir().to_owned(), words)))
         .collect();
     let programs = Programs::ask(Places::here(), &runs);
-    let graphs = graph::check(drafts, &|dir, words| programs.program(dir, words))
-        .map_err(|mistakes| Failure::drawn(code::BAD_GRAPH, mistakes.render(color)))?;
+    let graphs = graph::check(drafts, &|dir, words| programs.program(dir, words)).map_err(Unwell::Mistakes)?;
     let loaded = graphs.into_iter().zip(files).zip(sources).map(|((graph, file), sources)| Loaded {
         beats: graph.nodes.iter().map(|spec| programs.is_described(&graph.dir, &spec.run)).collect(),
         file: file.clone(),

@@ -58,7 +58,7 @@ fn look(args: &LogsArgs, chosen: &[Source]) -> Look {
     let several = chosen.iter().any(|source| source.graph != chosen[0].graph);
     let width = chosen.iter().map(|source| source.voice(0).width(several)).max().unwrap_or_default();
     let format = if args.json { Format::Json } else { Format::Text };
-    Look { format, color: args.color.is_on_for(&stdout()), several, width }
+    Look { format, color: args.color.is_on(&stdout()), several, width }
 }
 
 /// The lines of all chosen nodes, and how they are shown.

@@ -64,7 +64,7 @@ struct Show {
 }
 
 /// The way to a node's file; none when it has no file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct File(Option<Lane>);
 
 impl Logs {

@@ -12,16 +12,20 @@
 
 use std::{
     env,
-    path::Path,
+    io::stderr,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
 use clap::Parser;
+use offboard::graph::Graph;
+use serde_json::json;
 
 use crate::{
     cli::{CheckArgs, Cli, GraphArgs, RunArgs, Verb},
     failure::Failure,
-    print::print,
+    files::{Loaded, Unwell},
+    print::{print, print_json},
     run::Orders,
     supervisor::code,
 };
@@ -97,7 +101,7 @@ fn obey(cli: Cli) -> Result<u8, Failure> {
         None => return run(cli.run),
         Some(Verb::Run(args)) => return run(args),
         Some(Verb::Key { args }) => return key(&args),
-        Some(Verb::Check(args)) => check(&args),
+        Some(Verb::Check { args, json }) => check(&args, json),
         Some(Verb::Graph(args)) => graph(&args),
         Some(Verb::Ps(args)) => ps::ps(args.target.as_deref(), args.json),
         Some(Verb::Top(args)) => top::top(&args),
@@ -105,7 +109,7 @@ fn obey(cli: Cli) -> Result<u8, Failure> {
         Some(Verb::Topic { verb }) => topic::topic(&verb),
         Some(Verb::Reload { graph, json }) => ps::reload(graph.as_deref(), json),
         Some(Verb::Chaos(args)) => chaos::chaos(&args),
-        Some(Verb::Doctor { files, json }) => doctor::doctor(&files, json),
+        Some(Verb::Doctor { files, json, color }) => doctor::doctor(&files, json, &color),
         Some(Verb::Schema) => schema::schema(),
         Some(Verb::New { verb }) => new::new(&verb),
         Some(Verb::Completions { shell }) => manual::completions(shell),
@@ -126,24 +130,45 @@ fn run(args: RunArgs) -> Result<u8, Failure> {
     if let Some(parent) = args.with_parent {
         child::end_with(parent)?;
     }
-    let color = args.color.is_on();
+    let color = args.color.is_on(&stderr());
     run::run(&Orders { files: args.files, sets: args.sets.sets, format: args.log, color, watch: args.watch })
 }
 
-fn check(args: &CheckArgs) -> Result<(), Failure> {
+fn check(args: &CheckArgs, json: bool) -> Result<(), Failure> {
+    let (files, sets) = (&args.files, &args.sets.sets);
+    if json {
+        return check_json(files, sets);
+    }
     let count = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
-    for loaded in files::load(&args.files, &args.sets.sets, args.color.is_on())? {
-        let graph = &loaded.graph;
-        let edges = graph.nodes.iter().map(|spec| spec.inputs.len()).sum();
-        let (nodes, edges) = (count(graph.nodes.len(), "node"), count(edges, "edge"));
-        print(&format!("{}: {} is well, {nodes}, {edges}\n", loaded.file.display(), graph.name))?;
+    for Loaded { graph, file, .. } in files::load(files, sets, args.color.is_on(&stderr()))? {
+        let (nodes, edges) = (count(graph.nodes.len(), "node"), count(edges(&graph), "edge"));
+        print(&format!("{}: {} is well, {nodes}, {edges}\n", file.display(), graph.name))?;
     }
     Ok(())
 }
 
+/// For editors and scripts: the graphs, or the mistakes.
+fn check_json(files: &[PathBuf], sets: &[String]) -> Result<(), Failure> {
+    match files::examine(files, sets) {
+        Ok(loaded) => loaded.iter().try_for_each(|Loaded { graph, file, .. }| {
+            let (nodes, edges) = (graph.nodes.len(), edges(graph));
+            print_json(&json!({ "file": file, "graph": graph.name, "nodes": nodes, "edges": edges }))
+        }),
+        Err(Unwell::Failure(failure)) => Err(failure),
+        Err(Unwell::Mistakes(mistakes)) => {
+            mistakes.spots().try_for_each(|spot| print_json(&spot))?;
+            Err(Failure::drawn(code::BAD_GRAPH, String::new()))
+        }
+    }
+}
+
+fn edges(graph: &Graph) -> usize {
+    graph.nodes.iter().map(|spec| spec.inputs.len()).sum()
+}
+
 fn graph(args: &GraphArgs) -> Result<(), Failure> {
     let CheckArgs { files, sets, color } = &args.check;
-    let loaded = files::load(files, &sets.sets, color.is_on())?;
+    let loaded = files::load(files, &sets.sets, color.is_on(&stderr()))?;
     let graphs: Vec<_> = loaded.iter().map(|loaded| &loaded.graph).collect();
     print(&draw::draw(&graphs, args.format))
 }

@@ -2,7 +2,7 @@
 //! It never makes a node wait and never keeps more than the last words.
 
 use std::{
-    io,
+    io, mem,
     os::fd::OwnedFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -26,8 +26,14 @@ pub(crate) struct NodeLog {
     /// The node.
     pub(crate) voice: Voice,
     logs: Arc<Logs>,
+    said: Mutex<Said>,
+}
+
+/// Where its lines are kept.
+#[derive(Debug)]
+struct Said {
     file: File,
-    tail: Mutex<Tail>,
+    tail: Tail,
 }
 
 /// One pipe of one process.
@@ -48,23 +54,31 @@ enum Drained {
 impl NodeLog {
     /// Nothing was said yet.
     pub(crate) fn new(voice: Voice, logs: Arc<Logs>, file: File) -> NodeLog {
-        NodeLog { voice, logs, file, tail: Mutex::default() }
+        NodeLog { voice, logs, said: Mutex::new(Said { file, tail: Tail::default() }) }
     }
 
     /// A new process begins to speak.
     pub(crate) fn begin(&self, pid: u32) {
-        lock(&self.tail).begin();
-        self.logs.begin(&self.file, pid);
+        let mut said = lock(&self.said);
+        said.tail.begin();
+        self.logs.begin(&said.file, pid);
+    }
+
+    /// From now on its lines are kept where `new` would keep them, which keeps none any more.
+    pub(crate) fn keep_as(&self, new: &NodeLog) {
+        let file = mem::take(&mut lock(&new.said).file);
+        lock(&self.said).file = file;
     }
 
     /// The last lines of the newest process.
     pub(crate) fn last(&self, most: usize) -> Vec<String> {
-        lock(&self.tail).last(most)
+        lock(&self.said).tail.last(most)
     }
 
     fn line(&self, line: &[u8], cut: u64) {
-        lock(&self.tail).push(line);
-        self.logs.node(&self.voice, &self.file, line, cut);
+        let mut said = lock(&self.said);
+        said.tail.push(line);
+        self.logs.node(&self.voice, &said.file, line, cut);
     }
 }
 

@@ -183,6 +183,8 @@ mod tests {
             ready: Duration::from_secs(1),
             watchdog: Watchdog::Default,
             stop: Duration::from_secs(1),
+            motor: false,
+            pids: None,
         }
     }
 

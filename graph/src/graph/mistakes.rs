@@ -4,6 +4,7 @@
 use std::{borrow::Cow, cmp::Reverse, fmt, ops::Range, sync::Arc};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use serde::Serialize;
 
 use super::show::show;
 
@@ -222,6 +223,21 @@ impl Mistakes {
         self.sorted.len() + self.more
     }
 
+    /// Each of them, those left out that are too many to be kept.
+    pub fn spots(&self) -> impl Iterator<Item = Spot> {
+        self.sorted.iter().map(|mistake| {
+            let (text, at) = (&mistake.at.file.text, mistake.at.text_start());
+            let begin = line_start(text, at);
+            Spot {
+                file: mistake.at.file.path.clone(),
+                line: text[..begin].matches('\n').count() + 1,
+                column: text[begin..at].chars().count() + 1,
+                mistake: mistake.title.clone(),
+                help: mistake.helps.clone(),
+            }
+        })
+    }
+
     /// Draws them: what, where (file, line, mark), how to mend it. At most 100, then how many more there are.
     /// Ends with a newline.
     #[must_use]
@@ -235,6 +251,21 @@ impl Mistakes {
         }
         text
     }
+}
+
+/// One mistake for a machine: an editor, a script.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Spot {
+    /// The file, as it was named.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The character in the line, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub mistake: String,
+    /// How to mend it.
+    pub help: Vec<String>,
 }
 
 impl fmt::Display for Mistakes {
@@ -263,6 +294,11 @@ impl Place {
     /// The beginning of a file.
     pub(crate) fn top(file: &Arc<File>) -> Place {
         Place { file: file.clone(), span: 0..0 }
+    }
+
+    /// Where it begins, between two characters of the text.
+    fn text_start(&self) -> usize {
+        self.file.text.floor_char_boundary(self.span.start)
     }
 
     /// What is written there.

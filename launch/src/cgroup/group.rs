@@ -37,6 +37,11 @@ impl Group {
         Group { trees, memory: limits.memory, pids: limits.pids, before: Seen::default(), killed: false }
     }
 
+    /// What the next process may use.
+    pub(crate) fn limit(&mut self, limits: &Limits) {
+        (self.memory, self.pids) = (limits.memory, limits.pids);
+    }
+
     /// Makes the folders and sets the limits, for a process that is about to join.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, sync::Arc, time::Instant};
 
 use offboard::{
-    graph::{Graph, Limits, NodeSpec},
+    graph::{Graph, Limits, LogSpec, NodeSpec},
     wiring::{LINK, NodeWiring},
 };
 
@@ -33,6 +33,8 @@ pub(super) struct Member {
     pub(super) status: Vec<u8>,
     /// When that came.
     pub(super) heard: Option<Instant>,
+    /// Where its lines are kept.
+    kept: LogSpec,
     /// What it may use.
     pub(super) limits: Limits,
     /// What holds its processes together; none where there are no control groups.
@@ -68,6 +70,7 @@ impl Member {
         Member {
             cgroup: shell.cgroups.node(graph.name.as_str(), &wiring.name, &limits),
             limits,
+            kept: log,
             birth: Birth::default(),
             refused_forks: 0,
             name: wiring.name.clone(),
@@ -84,7 +87,14 @@ impl Member {
 
     /// What its next process is told; the one that it has, and what is known of that, stay.
     pub(super) fn tell_anew(&mut self, new: Member) {
+        if self.kept != new.kept || self.dir != new.dir {
+            self.log.keep_as(&new.log);
+        }
+        if let Some(cgroup) = &mut self.cgroup {
+            cgroup.limit(&new.limits);
+        }
         (self.words, self.dir, self.env) = (new.words, new.dir, new.env);
+        (self.kept, self.limits) = (new.kept, new.limits);
     }
 
     /// Starts its process; its id.

@@ -18,6 +18,7 @@ pub(crate) fn node(graph: &str, name: &str) -> Made {
         restarts: 0,
         uptime_s: Some(60.0),
         last_end: None,
+        cause: None,
         beats: Some(1),
         beat_age_ns: Some(0),
         edges: Vec::new(),

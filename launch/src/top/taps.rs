@@ -18,7 +18,7 @@ use tokio::{
 use super::sample::{End, Sample};
 use crate::{
     control::{EdgeView, TopicView},
-    topic::meter::Meter,
+    topic::meter::{Meter, Seen},
 };
 
 /// The most taps at once: each costs its publisher a send.
@@ -117,9 +117,10 @@ impl Heard {
         // A foreign node may leave times out; then there is no age.
         let age =
             |since_ns: i64| if since_ns == 0 { 0 } else { now.saturating_add(offset_ns).saturating_sub(since_ns) };
-        self.meter.add(now, age(header.stamp_ns), header.incarnation);
-        self.hops.add(now, age(header.sent_ns), header.incarnation);
-        self.bytes += message.payload.len() as u64;
+        let bytes = message.payload.len();
+        self.meter.add(Seen { at_ns: now, age_ns: age(header.stamp_ns), bytes }, header.incarnation);
+        self.hops.add(Seen { at_ns: now, age_ns: age(header.sent_ns), bytes }, header.incarnation);
+        self.bytes += bytes as u64;
         self.gaps = gaps;
         header.origin.clone_into(&mut self.origin);
     }

@@ -94,7 +94,7 @@ pub(crate) struct Launched {
 }
 
 impl Launched {
-    fn start(mut command: Command) -> Launched {
+    pub(crate) fn start(mut command: Command) -> Launched {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (from, to) = (child.stderr.take().unwrap(), log.clone());

@@ -15,8 +15,9 @@ use crate::desk::{Desk, lives, send, until, until_so};
 mod desk;
 mod journal;
 mod reload;
-mod topics;
+mod tools;
 mod top;
+mod topics;
 
 /// Notes its number and stays.
 fn stay(name: &str) -> String {
