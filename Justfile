@@ -12,6 +12,14 @@ check:
 test:
     tests/run.sh
 
+# the fault matrix alone: everything that may go wrong, and what it prints
+faults *ARGS: build
+    cargo test --release -p offboard-tests --test faults -- --show-output {{ARGS}}
+
+# arbitrary bytes against the graph file and the wire
+fuzz SECONDS="60":
+    tests/fuzz/run.sh {{SECONDS}}
+
 # every bench: latency of an edge, the loop, recovery, faults, start-up, the robot's CPU
 bench:
     cargo build --release --workspace --bins

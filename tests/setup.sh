@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a Debian machine with Rust still lacks:
 #   tests/setup.sh demo    to build the nodes and to run the demonstration
-#   tests/setup.sh test    that, and what the tests use: a display without a screen, network tools, a Python with pyzmq and protobuf
+#   tests/setup.sh test    that, and what the tests use: a display without a screen, network tools, a clock that lies, a Python with pyzmq and protobuf
 # Says what it does before it does it; installs nothing that is there. Never touches Rust itself.
 set -eu
 
@@ -30,6 +30,7 @@ missing_packages() {
     if [ "$1" = test ]; then
         need xvfb has Xvfb
         need iproute2 has ip
+        need faketime has faketime                              # a clock that jumps
         need python3-venv python3 -c 'import venv, ensurepip' 2>/dev/null
     fi
     echo $missing                                               # unquoted: one space between two

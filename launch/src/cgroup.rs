@@ -20,7 +20,7 @@ use self::{
 pub(crate) use self::{
     folder::{RUN_PREFIX, kill, processes, remove},
     group::Group,
-    rung::{MEND, rung},
+    rung::{MEND, Rung},
 };
 
 mod find;
@@ -196,6 +196,14 @@ impl Cgroups {
             }
         }
     }
+}
+
+/// The rung on which a launch would stand that was started now. Makes folders and removes them again.
+pub(crate) fn rung() -> Rung {
+    let cgroups = Cgroups::open(&format!("probe-{}", std::process::id()));
+    let rung = cgroups.rung();
+    cgroups.close();
+    rung
 }
 
 /// Its own group and those above, as far as they are not another launch's: who leaves that one's would outlive it.

@@ -13,7 +13,7 @@ use std::{
         fd::OwnedFd,
         unix::{ffi::OsStringExt, process::CommandExt},
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
@@ -158,15 +158,43 @@ fn become_program(words: &mut impl Iterator<Item = OsString>) -> String {
         return why;
     }
     let Some(program) = words.next() else { return "it has no program".to_owned() };
-    let error = Command::new(&program).args(words).exec();
-    refusal(&PathBuf::from(program), &error)
+    let path = PathBuf::from(&program);
+    // The C library would have a shell try what the kernel does not know.
+    let error =
+        if is_unknown(&path) { rustix::io::Errno::NOEXEC.into() } else { Command::new(program).args(words).exec() };
+    refusal(&path, &error)
+}
+
+/// How programs begin, and how many bytes of them say for which processor they are; elf(5).
+const ELF: &[u8] = b"\x7fELF";
+const HEAD: usize = 20;
+
+/// Where a machine says that it can run other kinds of programs, besides two files of its own.
+const OTHER_KINDS: &str = "/proc/sys/fs/binfmt_misc";
+
+/// Whether the kernel will not know what to do with a file: no script, not of our own kind, and no other kind was added.
+fn is_unknown(program: &Path) -> bool {
+    let (its, ours) = (head(program), head(Path::new("/proc/self/exe")));
+    // Its class and byte order, and its processor.
+    let kind = |head: &[u8]| (head.get(4..6).map(<[u8]>::to_owned), head.get(18..20).map(<[u8]>::to_owned));
+    let known = its.is_empty() || its.starts_with(b"#!") || (its.starts_with(ELF) && kind(&its) == kind(&ours));
+    !known && fs::read_dir(OTHER_KINDS).into_iter().flatten().count() <= 2
+}
+
+/// The first bytes of a file; none of one that cannot be read.
+fn head(file: &Path) -> Vec<u8> {
+    let mut head = Vec::new();
+    let _ =
+        fs::File::open(file).and_then(|file| io::Read::read_to_end(&mut io::Read::take(file, HEAD as u64), &mut head));
+    head
 }
 
 /// Why a program did not begin, and what that usually means.
-fn refusal(program: &std::path::Path, error: &io::Error) -> String {
+fn refusal(program: &Path, error: &io::Error) -> String {
     use rustix::io::Errno;
     let hint = match Errno::from_io_error(error) {
         Some(Errno::NOENT) if program.exists() => "; it is there, but not the interpreter that its first line names",
+        Some(Errno::NOEXEC) if head(program).starts_with(ELF) => "; it was built for another kind of processor",
         Some(Errno::NOEXEC) => "; a script's first line names its interpreter, like #!/bin/sh",
         Some(Errno::TXTBSY) => "; it is still being written",
         Some(Errno::ACCESS) => "; `chmod +x` makes it a program",

@@ -45,18 +45,21 @@ pub(crate) struct Guard {
     pipe: ChildStdin,
     groups: Vec<Started>,
     dirs: Vec<PathBuf>,
+    /// Told on its command line: should launch be killed a moment later, the guard knows them.
     cgroups: Vec<String>,
     restarts: u32,
 }
 
 impl Guard {
-    /// Starts the guard of the launch with this mark.
+    /// Starts the guard of the launch with this mark, which has these folders of control groups and may have moved itself to `leaf`.
     ///
     /// # Errors
     /// When the system refuses.
-    pub(crate) fn start(run: &str) -> io::Result<Guard> {
-        let (pid, pipe) = spawn(run)?;
-        let (groups, dirs, cgroups) = (Vec::new(), Vec::new(), Vec::new());
+    pub(crate) fn start(run: &str, folders: &[PathBuf], leaf: Option<&Path>) -> io::Result<Guard> {
+        let folders = folders.iter().map(|folder| format!("cgroup {}", folder.display()));
+        let cgroups: Vec<String> = folders.chain(leaf.map(|leaf| format!("leaf {}", leaf.display()))).collect();
+        let (pid, pipe) = spawn(run, &cgroups)?;
+        let (groups, dirs) = (Vec::new(), Vec::new());
         Ok(Guard { run: run.to_owned(), pid, pipe, groups, dirs, cgroups, restarts: 0 })
     }
 
@@ -69,13 +72,6 @@ impl Guard {
     pub(crate) fn add_dir(&mut self, dir: PathBuf) {
         self.tell(&format!("dir {}", dir.display()));
         self.dirs.push(dir);
-    }
-
-    /// The folders of launch's control groups are to be removed with it; `leaf` is where it moved itself.
-    pub(crate) fn add_cgroups(&mut self, folders: &[PathBuf], leaf: Option<&Path>) {
-        let folders = folders.iter().map(|folder| format!("cgroup {}", folder.display()));
-        self.cgroups = folders.chain(leaf.map(|leaf| format!("leaf {}", leaf.display()))).collect();
-        self.cgroups.clone().iter().for_each(|line| self.tell(line));
     }
 
     /// A process group was made.
@@ -99,10 +95,10 @@ impl Guard {
         if self.restarts > RESTARTS_MAX {
             return Err(io::Error::other("it was killed too often"));
         }
-        (self.pid, self.pipe) = spawn(&self.run)?;
+        (self.pid, self.pipe) = spawn(&self.run, &self.cgroups)?;
         let dirs = self.dirs.iter().map(|dir| format!("dir {}", dir.display()));
         let groups = self.groups.iter().map(|group| line_of(*group));
-        let lines: Vec<String> = dirs.chain(self.cgroups.iter().cloned()).chain(groups).collect();
+        let lines: Vec<String> = dirs.chain(groups).collect();
         lines.iter().for_each(|line| self.tell(line));
         Ok(())
     }
@@ -126,10 +122,11 @@ fn line_of(group: Started) -> String {
     format!("{} {}", if group.motor { "motor" } else { "add" }, group.pid)
 }
 
-fn spawn(run: &str) -> io::Result<(u32, ChildStdin)> {
+fn spawn(run: &str, cgroups: &[String]) -> io::Result<(u32, ChildStdin)> {
     let mut child = Command::new("/proc/self/exe")
         .arg0(NAME)
         .args([VERB, run])
+        .args(cgroups)
         // Outside our group Ctrl-C does not reach it; nothing of ours but the pipe is open in it.
         .process_group(0)
         .current_dir("/")
@@ -143,23 +140,38 @@ fn spawn(run: &str) -> io::Result<(u32, ChildStdin)> {
     Ok((child.id(), pipe))
 }
 
-/// The guard's own life: listens until the pipe closes, then clears up.
-pub(crate) fn main(run: &str) -> ExitCode {
-    let _ = fs::write("/proc/self/comm", NAME);
-    let (mut left, mut dirs, mut leaf): (Left, Vec<PathBuf>, Option<PathBuf>) = Default::default();
-    let mut farewell = false;
-    for line in io::stdin().lock().lines().map_while(Result::ok) {
+/// What a guard knows.
+#[derive(Default)]
+struct Known {
+    left: Left,
+    dirs: Vec<PathBuf>,
+    leaf: Option<PathBuf>,
+    farewell: bool,
+}
+
+impl Known {
+    fn learn(&mut self, line: &str) {
         match line.split_once(' ') {
             Some((word @ ("add" | "motor"), group)) => {
-                left.groups.extend(group.parse().map(|pid| Started { pid, motor: word == "motor" }));
+                let started = group.parse().map(|pid| Started { pid, motor: word == "motor" });
+                self.left.groups.extend(started);
             }
-            Some(("del", group)) => left.groups.retain(|other| Ok(other.pid) != group.parse()),
-            Some(("dir", dir)) => dirs.push(PathBuf::from(dir)),
-            Some(("cgroup", folder)) => left.folders.push(PathBuf::from(folder)),
-            Some(("leaf", folder)) => leaf = Some(PathBuf::from(folder)),
-            _ => farewell = line == "bye",
+            Some(("del", group)) => self.left.groups.retain(|other| Ok(other.pid) != group.parse()),
+            Some(("dir", dir)) => self.dirs.push(PathBuf::from(dir)),
+            Some(("cgroup", folder)) => self.left.folders.push(PathBuf::from(folder)),
+            Some(("leaf", folder)) => self.leaf = Some(PathBuf::from(folder)),
+            _ => self.farewell = line == "bye",
         }
     }
+}
+
+/// The guard's own life: listens until the pipe closes, then clears up. `first`: what it must know from its first moment on.
+pub(crate) fn main(run: &str, first: &[String]) -> ExitCode {
+    let _ = fs::write("/proc/self/comm", NAME);
+    let mut known = Known::default();
+    first.iter().for_each(|line| known.learn(line));
+    io::stdin().lock().lines().map_while(Result::ok).for_each(|line| known.learn(&line));
+    let Known { mut left, dirs, leaf, farewell } = known;
     if farewell {
         left.groups.clear();
     }

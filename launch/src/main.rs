@@ -73,10 +73,10 @@ fn main() -> ExitCode {
     }
     let words: Vec<String> = env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     // The guard stays small: it never meets the command line or the runtime.
-    if let [_, verb, run] = words.as_slice()
+    if let [_, verb, run, first @ ..] = words.as_slice()
         && verb == guard::VERB
     {
-        return guard::main(run);
+        return guard::main(run, first);
     }
     // Before anything is written: what a shell asks for is all that it wants to read.
     if complete::answered() {

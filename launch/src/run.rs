@@ -73,8 +73,7 @@ pub(crate) fn run(orders: &Orders) -> Result<u8, Failure> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     // Orphans of ended nodes become our children, so that none stays as a zombie where process 1 does not care.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-    let mut guard = Guard::start(&run)?;
-    guard.add_cgroups(&cgroups.folders(), cgroups.leaf());
+    let guard = Guard::start(&run, &cgroups.folders(), cgroups.leaf())?;
     let shell = Shell {
         began: Instant::now(),
         guard: Some(guard),
@@ -236,6 +235,9 @@ impl Launch {
 
     /// Says what runs and how to look at it.
     fn greet(&self) {
+        if self.shell.verbose {
+            self.shell.logs.say(&self.voice(), Level::Debug, &self.shell.cgroups.rung().text);
+        }
         for graph in &self.graphs {
             let names: Vec<&str> = graph.nodes().take(NAMES_MAX).collect();
             let (count, more) = (graph.nodes().count(), if graph.nodes().count() > NAMES_MAX { ", …" } else { "" });

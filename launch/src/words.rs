@@ -49,7 +49,7 @@ pub(crate) fn span(time: Duration) -> String {
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     let Some((unit, scale)) = UNITS.iter().find(|(_, scale)| bytes >= *scale) else { return format!("{bytes} bytes") };
-    if bytes % scale == 0 {
+    if bytes.is_multiple_of(*scale) {
         return format!("{} {unit}", bytes / scale);
     }
     format!("{:.1} {unit}", bytes as f64 / *scale as f64)

@@ -25,6 +25,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 pub mod bench;
+pub mod fault;
 pub mod scene;
 pub mod usage;
 
@@ -160,6 +161,7 @@ impl Bed {
             .env("OFFBOARD_RUNTIME_DIR", self.dir.path().join("run"))
             .env("OFFBOARD_LOG_DIR", self.dir.path().join("log"))
             .env("XDG_CONFIG_HOME", self.dir.path().join("config"))
+            .env("OFFBOARD_LOG_DIR", self.dir.path().join("log"))
             .env_remove("DISPLAY")
             .env_remove("NO_COLOR")
             .current_dir(self.files())
@@ -194,21 +196,7 @@ impl Bed {
     /// When it cannot be started.
     #[must_use]
     pub fn launch<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Launch<'_> {
-        let mut child = self
-            .command("launch")
-            .args(args)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("launch starts");
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let (stderr, lines) = (child.stderr.take().expect("piped"), log.clone());
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                lines.lock().expect("no panic").push(line);
-            }
-        });
-        Launch { bed: self, child, log }
+        Launch::start(self, self.command("launch").args(args))
     }
 
     /// An ear on the edge from `topic` to an input of a node of a running graph: the node itself must not be connected
@@ -267,7 +255,19 @@ pub struct Launch<'a> {
     log: Arc<Mutex<Vec<String>>>,
 }
 
-impl Launch<'_> {
+impl<'a> Launch<'a> {
+    fn start(bed: &'a Bed, command: &mut Command) -> Launch<'a> {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("launch starts");
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (stderr, lines) = (child.stderr.take().expect("piped"), log.clone());
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+                lines.lock().expect("no panic").push(String::from_utf8_lossy(&line).into_owned());
+            }
+        });
+        Launch { bed, child, log }
+    }
+
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {

@@ -7,7 +7,7 @@ use super::{
 
 /// The most names that are compared or listed, against hostile files.
 const COMPARED_MAX: usize = 2000;
-const LISTED_MAX: usize = 12;
+const LISTED_MAX: usize = 16;
 const LONGEST: usize = 200;
 
 /// The nearest of the candidates, when it is near enough to be a slip of the finger.

@@ -135,7 +135,7 @@ name = "robot"
 
 [node.camera]
 publsih = { frames = "CompressedImage" }
-limits = { memory = "1G" }
+bounds = { memory = "1G" }
 "#,
         ),
         r#"
@@ -147,13 +147,13 @@ error: unknown key `publsih`
   |
   = help: did you mean `publish`?
 
-error: unknown key `limits`
+error: unknown key `bounds`
  --> robot.toml:6:1
   |
-6 | limits = { memory = "1G" }
+6 | bounds = { memory = "1G" }
   | ^^^^^^ no key of a node
   |
-  = help: the keys are `run`, `publish`, `subscribe`, `params`, `env`, `after`, `required`, `restart`, `ready`, `watchdog`, `stop`
+  = help: the keys are `run`, `publish`, `subscribe`, `params`, `env`, `after`, `required`, `restart`, `ready`, `watchdog`, `stop`, `limits`, `log`
 "#,
     );
 }
@@ -383,7 +383,7 @@ error: unknown key `colour`
 8 | colour = "red"
   | ^^^^^^ no key of a node
   |
-  = help: the keys are `run`, `publish`, `subscribe`, `params`, `env`, `after`, `required`, `restart`, `ready`, `watchdog`, `stop`
+  = help: the keys are `run`, `publish`, `subscribe`, `params`, `env`, `after`, `required`, `restart`, `ready`, `watchdog`, `stop`, `limits`, `log`
 
 error: `motor` has no parameter `deadman`, which it needs
   --> robot.toml:10:7

@@ -142,7 +142,7 @@ error: unknown key `scale`
 8 | scale = 4
   | ^^^^^ no key of a node
   |
-  = help: the keys are `run`, `publish`, `subscribe`, `params`, `env`, `after`, `required`, `restart`, `ready`, `watchdog`, `stop`
+  = help: the keys are `run`, `publish`, `subscribe`, `params`, `env`, `after`, `required`, `restart`, `ready`, `watchdog`, `stop`, `limits`, `log`
 "#,
     );
 }

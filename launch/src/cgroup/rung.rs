@@ -23,14 +23,6 @@ pub(crate) struct Rung {
     pub(crate) mend: Option<&'static str>,
 }
 
-/// The rung on which a launch would stand that was started now. Makes folders and removes them again.
-pub(crate) fn rung() -> Rung {
-    let cgroups = Cgroups::open(&format!("probe-{}", std::process::id()));
-    let rung = cgroups.rung();
-    cgroups.close();
-    rung
-}
-
 impl Cgroups {
     /// The rung on which this launch stands.
     pub(crate) fn rung(&self) -> Rung {

@@ -28,7 +28,9 @@ impl Birth {
         let pipe = Arc::new(pipe::Receiver::from_owned_fd(from)?);
         let birth = Birth { why: Arc::default(), pipe: Arc::downgrade(&pipe) };
         let why = Arc::clone(&birth.why);
-        tokio::spawn(async move { while pipe.readable().await.is_ok() && drain(&pipe, &mut lock(&why)) {} });
+        tokio::spawn(async move {
+            while pipe.readable().await.is_ok() && drain(&mut lock(&why), |block| pipe.try_read(block)) {}
+        });
         Ok(birth)
     }
 
@@ -36,17 +38,18 @@ impl Birth {
     pub(super) fn failure(&self) -> Option<String> {
         let mut why = lock(&self.why);
         if let Some(pipe) = self.pipe.upgrade() {
-            drain(&pipe, &mut why);
+            // Past tokio, which may not yet have heard that there is something to read.
+            let _ = drain(&mut why, |block| Ok(rustix::io::read(&*pipe, block)?));
         }
         (!why.is_empty()).then(|| String::from_utf8_lossy(&why).trim().to_owned())
     }
 }
 
 /// Reads what is there; whether more may come.
-fn drain(pipe: &pipe::Receiver, why: &mut Vec<u8>) -> bool {
+fn drain(why: &mut Vec<u8>, read: impl Fn(&mut [u8]) -> io::Result<usize>) -> bool {
     let mut block = [0; 512];
     while why.len() < WHY_MAX {
-        match pipe.try_read(&mut block) {
+        match read(&mut block) {
             Ok(0) => return false,
             Ok(count) => why.extend(&block[..count]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,

@@ -57,6 +57,7 @@ impl World {
         while !events.is_empty() {
             let event = events.remove(0);
             for action in self.supervisor.step(self.now, event) {
+                self.in_order(&action);
                 if let Action::Spawn(node) = action {
                     assert!(!self.removed.contains(&node), "the removed node {node} is started");
                     self.pids += 1;
@@ -76,6 +77,28 @@ impl World {
             }
         }
         self.done[before..].to_vec()
+    }
+
+    /// Nothing follows the end, a process is killed only after it was asked, and nothing lives when it is over.
+    fn in_order(&self, action: &Action) {
+        assert!(!matches!(self.done.last(), Some(Action::Quit(_))), "{action:?} after the end");
+        match *action {
+            Action::Signal { node, pid, force } => {
+                assert!(
+                    self.alive.get(&node).is_none_or(|own| *own == pid),
+                    "a signal to a process that is not node {node}'s"
+                );
+                let asked = Action::Signal { node, pid, force: Force::Ask };
+                assert!(force == Force::Ask || self.done.contains(&asked), "node {node} was not asked first");
+            }
+            Action::Quit(_) => assert!(!self.mortal || self.alive.is_empty(), "it ends before its nodes"),
+            _ => {}
+        }
+    }
+
+    /// What can be seen of a node: its state and its process.
+    fn seen(&self, node: Node) -> (&'static str, Option<u32>) {
+        (self.state(node), self.alive.get(&node).copied())
     }
 
     fn end(&mut self, node: Node, exit: Exit) -> Vec<Action> {
@@ -276,6 +299,78 @@ fn a_stop_asks_in_reverse_order_then_kills_and_quits_last() {
 }
 
 #[test]
+fn what_moves_is_asked_to_end_before_all_others() {
+    let motor = Plan { motor: true, ..plan() };
+    let mut world = World::new(vec![motor.clone(), plan(), motor, plan()]);
+    let actions = world.event(Event::Stop { code: 130 });
+    assert_eq!(signals(&actions), [(2, Force::Ask), (0, Force::Ask), (3, Force::Ask), (1, Force::Ask)]);
+    world.wait(SAME_WISH);
+    let actions = world.event(Event::Stop { code: 130 });
+    assert_eq!(signals(&actions), [(2, Force::Kill), (0, Force::Kill), (3, Force::Kill), (1, Force::Kill)]);
+}
+
+#[test]
+fn what_hangs_gets_a_short_grace_and_never_a_longer_one_than_its_own() {
+    for (stop, grace) in [(2 * SEC, 500 * MS), (100 * MS, 100 * MS)] {
+        let mut world = World::new(vec![Plan { beats: true, stop, ..plan() }]);
+        world.event(Event::Beat { node: 0, incarnation: 1 });
+        assert_eq!(signals(&world.wait(SEC)), [(0, Force::Ask)]);
+        assert!(signals(&world.wait(grace - MS)).is_empty());
+        let actions = world.wait(MS);
+        assert_eq!(signals(&actions), [(0, Force::Kill)]);
+        assert!(actions.contains(&Action::Report(0, Report::Killed { after: grace })));
+    }
+}
+
+#[test]
+fn every_end_is_put_down_to_its_cause() {
+    let end = |world: &mut World, exit: Exit| {
+        world.end(0, exit);
+        let view = world.supervisor.view(world.now, 0).unwrap();
+        (view.cause.unwrap(), view.last_end.unwrap())
+    };
+    let said = |cause, text: &str| (cause, text.to_owned());
+    let new = |plan: Plan| World::new(vec![plan]);
+    let beats = Plan { beats: true, ..plan() };
+    assert_eq!(end(&mut new(plan()), Exit::Code(3)), said("exit_code", "exit code 3"));
+    assert_eq!(end(&mut new(plan()), Exit::Signal(11)), said("signal", "SIGSEGV"));
+    let hog = Exit::OutOfMemory(Some(64 << 20));
+    assert_eq!(end(&mut new(plan()), hog.clone()), said("out_of_memory", "out of memory: its limit is 64 MiB"));
+    let none = said("not_started", "failing to start: no such interpreter");
+    assert_eq!(end(&mut new(plan()), Exit::NotStarted("no such interpreter".into())), none);
+
+    let mut late = new(beats.clone());
+    late.wait(10 * SEC);
+    let text = "start-up deadline: it said nothing for 10.0s, stopped";
+    assert_eq!(end(&mut late, Exit::Signal(15)), said("start_deadline", text));
+    let mut hung = new(beats);
+    hung.event(Event::Beat { node: 0, incarnation: 1 });
+    hung.wait(2 * SEC);
+    let text = "watchdog: its work loop was silent for 1.0s, killed";
+    assert_eq!(end(&mut hung, Exit::Signal(9)), said("watchdog", text));
+
+    let mut asked = new(plan());
+    asked.event(Event::StopNode(0));
+    assert_eq!(end(&mut asked, Exit::Signal(15)), said("asked", "as asked (SIGTERM)"));
+    let mut hungry = new(plan());
+    hungry.event(Event::RestartNode(0));
+    assert_eq!(end(&mut hungry, hog).0, "out_of_memory");
+}
+
+#[test]
+fn a_limit_of_processes_is_told_once_a_process() {
+    let mut world = World::new(vec![Plan { pids: Some(8), ..plan() }]);
+    let told = |actions: &[Action]| actions.contains(&Action::Report(0, Report::ForksRefused { most: Some(8) }));
+    assert!(told(&world.event(Event::ForksRefused { node: 0, count: 3 })));
+    assert!(!told(&world.event(Event::ForksRefused { node: 0, count: 9 })));
+    let why = |world: &World| world.supervisor.view(world.now, 0).unwrap().why;
+    assert_eq!(why(&world).unwrap(), "it met its limit of 8 processes: 9 forks were refused");
+    world.end(0, Exit::Signal(9));
+    assert_eq!(why(&world), None);
+    assert!(told(&world.event(Event::ForksRefused { node: 0, count: 1 })));
+}
+
+#[test]
 fn a_second_stop_kills_at_once_but_not_when_it_is_the_same_wish() {
     let mut world = World::new(vec![plan()]);
     world.event(Event::Stop { code: 130 });
@@ -473,13 +568,15 @@ fn fate() -> impl Strategy<Value = Fate> {
 fn any_plan(index: usize) -> impl Strategy<Value = Plan> {
     let when = prop_oneof![Just(RestartWhen::Always), Just(RestartWhen::OnFailure), Just(RestartWhen::Never)];
     let watchdog = prop_oneof![Just(Watchdog::Default), Just(Watchdog::Off), Just(Watchdog::After(SEC))];
-    (when, watchdog, any::<[bool; 4]>(), 1..8u32).prop_map(
-        move |(when, watchdog, [required, beats, added, after], max)| Plan {
+    // Delays so short that their bound is reached before the node is given up.
+    let delays = (0..200u32, 1..4u32).prop_map(|(delay, times)| (delay * MS, delay * times * MS));
+    (when, watchdog, any::<[bool; 4]>(), (1..20u32, delays)).prop_map(
+        move |(when, watchdog, [required, beats, added, after], (max, (delay, delay_max)))| Plan {
             after: if after && index > 0 { vec![index - 1] } else { Vec::new() },
             required: required && index == 0,
             added: added && index == 3,
             beats,
-            restart: Restart { when, max, ..Restart::default() },
+            restart: Restart { when, max, delay, delay_max, ..Restart::default() },
             watchdog,
             ..plan()
         },
@@ -581,6 +678,7 @@ proptest! {
         for fate in fates {
             let crashed = match &fate { Fate::End { node, .. } | Fate::Die { node, .. } => Some(*node), _ => None };
             let stopped_before = world.supervisor.stopping.is_some();
+            let before: Vec<_> = (0..plans.len()).map(|node| world.seen(node)).collect();
             let actions = world.happen(fate);
             if let Some(node) = crashed
                 && !stopped_before
@@ -588,6 +686,10 @@ proptest! {
             {
                 // A crash acts on nobody else.
                 prop_assert!(signals(&actions).iter().all(|(target, _)| *target == node));
+                for (other, before) in before.iter().enumerate().filter(|(other, _)| *other != node) {
+                    // Only who waited for its good end begins.
+                    prop_assert!(before.0 == "pending" || world.seen(other) == *before, "node {} was touched", other);
+                }
             }
             for (node, it) in world.supervisor.nodes.iter().enumerate() {
                 if let State::Waiting { until } = it.state {

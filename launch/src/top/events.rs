@@ -24,14 +24,14 @@ pub(crate) fn events(then: &Sample, now: &Sample) -> Vec<String> {
 
 fn change(before: &NodeView, now: &NodeView) -> Option<String> {
     let name = format!("{}:{}", now.graph, now.node);
-    let end = now.last_end.as_ref().map_or(String::new(), |end| format!(" after {end}"));
+    let ended = now.restarts > before.restarts || now.pid.is_none();
+    let end = now.last_end.as_ref().filter(|_| ended).map_or(String::new(), |end| format!(" ({end})"));
     if now.state != before.state {
         let why = now.why.as_ref().map_or(String::new(), |why| format!(": {why}"));
-        let end = if now.restarts > before.restarts || now.pid.is_none() { end } else { String::new() };
-        return Some(format!("{name} is {}, was {}{end}{why}", now.state, before.state));
+        return Some(format!("{name}: {} → {}{end}{why}", before.state, now.state));
     }
     let pid = now.pid.filter(|_| now.pid != before.pid)?;
-    Some(format!("{name} has a new process {pid}{end}"))
+    Some(format!("{name}: a new process {pid}{end}"))
 }
 
 #[cfg(test)]
@@ -47,15 +47,14 @@ mod tests {
     fn what_changed_is_said_once() {
         let well = || node("robot", "camera").view();
         let then = sample(vec![well(), node("robot", "arm").view(), node("robot", "eye").view()]);
-        let camera = node("robot", "camera").as_is(|it| {
+        let camera = node("robot", "camera").being(|it| {
             (it.pid, it.restarts, it.last_end) = (Some(101), 1, Some("SIGKILL".into()));
         });
-        let arm = node("robot", "arm").as_is(|it| {
+        let arm = node("robot", "arm").being(|it| {
             (it.state, it.pid, it.why) = ("failed".into(), None, Some("no such device".into()));
         });
         let now = sample(vec![camera.view(), arm.view(), node("robot", "eye").view()]);
-        let said =
-            ["robot:camera has a new process 101 after SIGKILL", "robot:arm is failed, was ready: no such device"];
+        let said = ["robot:camera: a new process 101 (SIGKILL)", "robot:arm: ready → failed: no such device"];
         assert_eq!(events(&then, &now), said);
         assert_eq!(events(&now, &now), [""; 0]);
     }

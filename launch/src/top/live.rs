@@ -112,15 +112,11 @@ async fn show(
             Some(News::Over(failure)) => return Err(failure),
             None => return Err(Failure::new(code::OTHER, "the terminal is gone")),
         };
-        match wish {
-            Some(Wish::Quit(code::OK)) => return Ok(()),
-            Some(Wish::Quit(code)) => return Err(Failure::drawn(code, String::new())),
-            Some(wish) => {
-                if wishes.try_send(wish).is_err() {
-                    app.note = Some("still busy with what was asked before; try again".to_owned());
-                }
-            }
-            None => {}
+        if let Some(Wish::Quit(with)) = wish {
+            return if with == code::OK { Ok(()) } else { Err(Failure::drawn(with, String::new())) };
+        }
+        if wish.is_some_and(|wish| wishes.try_send(wish).is_err()) {
+            app.note = Some("still busy with what was asked before; try again".to_owned());
         }
     }
 }

@@ -152,6 +152,12 @@ impl Counted<'_> {
     fn rate(&self, of: impl Fn(&EdgeView) -> u64) -> Option<f64> {
         Some(self.more(of)? as f64 / self.before?.1)
     }
+
+    /// The mean payload; none where nothing was said, or nothing encoded.
+    fn size(&self) -> Option<f64> {
+        let (messages, bytes) = (self.more(|edge| edge.messages)?, self.more(|edge| edge.bytes)?);
+        (messages > 0 && bytes > 0).then(|| bytes as f64 / messages as f64)
+    }
 }
 
 impl<'a> Span<'a> {
@@ -196,13 +202,8 @@ impl<'a> Span<'a> {
         let ends = || published.into_iter().chain(heard.iter().filter_map(|(_, counted)| *counted)).chain(tapped);
         let arrived = ends().filter(|end| !end.now.publishes).max_by_key(|end| end.now.age_p99_ns);
         let aged = arrived.filter(|end| end.now.age_p99_ns > 0).or(best);
-        let messages = best.and_then(|best| best.more(said));
-        // A publisher does not encode what nobody wants: then there is no size.
-        let size = best.zip(messages).and_then(|(best, messages)| {
-            let heard = best.more(|edge| edge.messages)?;
-            let bytes = best.more(|edge| edge.bytes)?;
-            (bytes > 0 && heard > 0 && messages > 0).then(|| bytes as f64 / heard as f64)
-        });
+        // A listener knows best how large they are: a publisher does not encode what nobody wants.
+        let size = loudest.or(tapped).or(published).and_then(|end| end.size());
         TopicRow {
             graph: topic.graph.clone(),
             topic: topic.topic.clone(),

@@ -119,7 +119,7 @@ impl Made {
     }
 
     /// Changes the node.
-    pub(crate) fn as_is(mut self, change: impl FnOnce(&mut NodeView)) -> Made {
+    pub(crate) fn being(mut self, change: impl FnOnce(&mut NodeView)) -> Made {
         change(&mut self.0);
         self
     }

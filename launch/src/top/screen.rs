@@ -27,7 +27,7 @@ const DETAIL_FROM: u16 = 14;
 /// How much of the height the selected row's details may take.
 const DETAIL_MAX: u16 = 8;
 
-const KEYS: &str = "q quit   tab next   ↑↓ select   r restart   s stop/start   p pause   ? help";
+const KEYS: &str = "q quit   ? help   tab next   ↑↓ select   r restart   s stop/start   p pause";
 
 const HELP: [&str; 12] = [
     "q, Esc         quit",
@@ -162,6 +162,8 @@ fn nothing(app: &App) -> &'static str {
         _ if app.report.nodes.is_empty() && app.report.troubles.is_empty() => {
             "no graph is running; start one with `launch FILE.toml`"
         }
+        // Only what cannot be asked is left: why stands below.
+        _ if app.report.nodes.is_empty() => "no graph answers",
         Tab::Nodes => "no nodes",
         Tab::Topics => "no topics",
         Tab::Paths => "no path from a sensor to a motor, nor to an input with a budget",

@@ -282,7 +282,7 @@ mod tests {
             .hears("drive", "camera/frames", 9, 9)
             .from("robot:camera/frames", 15, 2)
             .but(|edge| (edge.gaps, edge.expired) = (3, 2))
-            .as_is(|node| (node.state, node.why) = ("failed".into(), Some("no\u{1b}[2J device".into())));
+            .being(|node| (node.state, node.why) = ("failed".into(), Some("no\u{1b}[2J device".into())));
         let frames = topic("robot", "camera/frames", "offboard.v1.CompressedImage");
         let topics = vec![listened(frames, "motor", "drive", Some(budget_ms))];
         report(None, &Sample { nodes: vec![camera.view(), motor.view()], topics, ..Sample::default() })

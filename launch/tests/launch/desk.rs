@@ -61,6 +61,15 @@ impl Desk {
         launched
     }
 
+    /// The same with a variable in its environment.
+    pub(crate) fn launch_with(&self, (name, value): (&str, &str), args: &[&str]) -> Launched {
+        let mut command = self.command(args);
+        command.env(name, value);
+        let launched = Launched::start(command);
+        launched.until_log("look: launch ps");
+        launched
+    }
+
     /// The numbers that scripts wrote to a file of this name.
     pub(crate) fn pids(&self, name: &str) -> Vec<i32> {
         let text = fs::read_to_string(self.path(name)).unwrap_or_default();

@@ -12,6 +12,7 @@ use rustix::process::Signal;
 
 use crate::desk::{Desk, lives, send, until, until_so};
 
+mod contain;
 mod desk;
 mod journal;
 mod reload;
@@ -152,7 +153,9 @@ fn a_launch_that_does_not_answer_is_not_taken_for_none() {
 #[test]
 fn the_next_launch_clears_up_after_one_that_died_with_its_guard() {
     let desk = Desk::new();
-    desk.graph("t", &[("a", &stay("a"), "")]);
+    // Deaf, for launch's own end asks a node to end, too.
+    let deaf = "trap \"\" TERM; echo $$ >> a.pids; while :; do sleep 1; done";
+    desk.graph("t", &[("a", deaf, "")]);
     let mut first = desk.launch(&["t.toml"]);
     let pid = desk.until_pids("a.pids", 1)[0];
     // Stopped, it cannot replace its guard, nor can the guard outlive it.
@@ -165,6 +168,7 @@ fn the_next_launch_clears_up_after_one_that_died_with_its_guard() {
     assert!(lives(pid));
     let _second = desk.launch(&["t.toml"]);
     until("what was left is gone", || !lives(pid));
+    assert!(contain::groups(first.pid()).is_empty(), "its control groups are left");
     desk.until_pids("a.pids", 2);
     assert_eq!(desk.node("a")["state"], "running");
 }

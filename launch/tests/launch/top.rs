@@ -175,7 +175,7 @@ fn ps_tells_in_full_why_a_node_failed() {
     let why = desk.until_state("a", "failed")["why"].as_str().unwrap().to_owned();
     let text = String::from_utf8(desk.verb(&["ps"]).stdout).unwrap();
     let line = text.lines().find(|line| line.contains("failed")).unwrap();
-    assert!(line.ends_with(&why) && line.contains("exit code 78  "), "{text}");
+    assert!(line.ends_with(&why) && line.contains("  exit code 78"), "{text}");
 }
 
 #[test]

@@ -98,6 +98,13 @@ fn what_nobody_wants_has_a_rate_and_no_size() {
     };
     let row = report(Some(&at(0, 0)), &at(1000, 30)).topics.remove(0);
     assert_eq!((row.rate_hz, row.size_bytes), (Some(30.0), None));
+    // Where somebody began to listen in between, the listener tells how large messages are.
+    let row = report(Some(&pair(0, 100, 100)), &{
+        let mut sample = pair(2000, 160, 130);
+        sample.nodes[0].edges[0].bytes = 130_000;
+        sample
+    });
+    assert_eq!(row.topics[0].size_bytes, Some(1000.0));
 }
 
 #[test]
@@ -139,7 +146,7 @@ fn processor_time_is_what_was_taken_between_the_looks_by_the_same_process() {
 #[test]
 fn a_link_s_gauges_are_told_by_peer() {
     let gauge = |name: &str, value, unit: &str| GaugeView { name: name.into(), value, unit: unit.into() };
-    let link = node("robot", "link").as_is(|link| {
+    let link = node("robot", "link").being(|link| {
         link.gauges = vec![
             gauge("desktop.rtt", 1.5, "ms"),
             gauge("desktop.loss", 0.25, "%"),

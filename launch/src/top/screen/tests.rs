@@ -14,7 +14,7 @@ use crate::top::{
 fn seen(budget_ms: u64) -> Report {
     let camera = node("robot", "camera").says("camera/frames", 9, 9).from("robot:camera/frames", 1, 1);
     let motor = node("robot", "motor").hears("drive", "camera/frames", 9, 9).from("robot:camera/frames", 15, 2);
-    let arm = node("robot", "arm").as_is(|node| {
+    let arm = node("robot", "arm").being(|node| {
         (node.state, node.pid, node.why) = ("failed".into(), None, Some("it ended 5 times\u{1b}[2J".into()));
         (node.restarts, node.uptime_s, node.last_end) = (5, None, Some("exit code 3".into()));
     });
@@ -52,10 +52,10 @@ fn nodes_are_drawn_with_what_is_to_say_of_the_selected_one() {
         [
             " 1 Nodes  2 Topics  3 Paths  4 Links  5 Events                    every 1.0s",
             "",
-            "NODE    STATE   RESTARTS  UPTIME  CPU  MEM  LAST END",
-            "camera  ready          0   1m 0s    -    -  -",
-            "motor   ready          0   1m 0s    -    -  -",
-            "arm     failed         5       -    -    -  exit code 3",
+            "GRAPH  NODE    STATE   PID  RESTARTS  UPTIME  CPU  MEM  LAST END",
+            "robot  camera  ready   100         0   1m 0s    -    -  -",
+            "robot  motor   ready   100         0   1m 0s    -    -  -",
+            "robot  arm     failed    -         5       -    -    -  exit code 3",
             "",
             "",
             "",
@@ -65,7 +65,7 @@ fn nodes_are_drawn_with_what_is_to_say_of_the_selected_one() {
             "robot:arm",
             "  reason    it ended 5 times\\u{1b}[2J",
             "  last end  exit code 3",
-            "q quit   tab next   ↑↓ select   r restart   s stop/start   p pause   ? help",
+            "q quit   ? help   tab next   ↑↓ select   r restart   s stop/start   p pause",
         ]
     );
 }
@@ -83,7 +83,7 @@ fn a_path_over_its_budget_is_red_with_its_hops_under_it() {
             "  transit   robot:camera → robot:motor     2.00 ms  4.00 ms",
             "",
             "",
-            "q quit   tab next   ↑↓ select   r restart   s stop/start   p pause   ? help",
+            "q quit   ? help   tab next   ↑↓ select   r restart   s stop/start   p pause",
         ]
     );
     let terminal = drawn(&app, 80, 8);
@@ -112,7 +112,7 @@ fn a_narrow_terminal_keeps_what_matters_and_a_tiny_one_does_no_harm() {
             "camera  ready     -    -",
             "motor   ready     -    -",
             "arm     failed    -    -",
-            "q quit   tab next   ↑↓ select",
+            "q quit   ? help   tab next   ↑",
         ]
     );
     for keys in ["", "?", "2", "3", "4", "5", "r"] {
