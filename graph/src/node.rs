@@ -20,6 +20,7 @@ mod life;
 mod message;
 mod publisher;
 mod queue;
+mod recent;
 mod subscriber;
 
 pub use describe::{Describe, describe};
@@ -204,6 +205,14 @@ impl Node {
     #[must_use]
     pub fn every(&self, period: Duration) -> Every {
         Every::new(period, self.life.clone())
+    }
+
+    /// Tells people a figure that is no count of an edge: `node.gauge("battery", 11.8, "V")`. It goes with the next heartbeat, is
+    /// shown by `launch ps --json` and `launch top`, and stays until it is told anew; `None` takes back what is not known any more,
+    /// as does a value that is not finite. A node has 128 gauges at most, with names of 96 bytes and units of 16; what is beyond is
+    /// left out, and said once.
+    pub fn gauge(&self, name: &str, value: impl Into<Option<f64>>, unit: &str) {
+        self.life.gauge(name, value.into(), unit);
     }
 
     /// Resolves when `launch` asks the node to stop.

@@ -20,9 +20,10 @@ use serde_json::{Map, Value};
 
 use crate::{
     Period,
-    graph::{Graph, Input, Keep, NodeName, Topic},
+    graph::{Graph, Input, Keep, NodeName, OUTPUTS, Topic},
 };
 
+pub use crate::graph::LAUNCH;
 pub use run_dir::RunDir;
 
 mod run_dir;
@@ -116,7 +117,8 @@ pub struct Listener {
     pub budget: Option<Duration>,
 }
 
-/// The wiring of all nodes of a graph, in its order; last the link, when there is anyone to link with.
+/// The wiring of all nodes of a graph, in its order; last what launch adds: the link, when there is anyone to link with, and
+/// [`LAUNCH`], which publishes what launch knows.
 #[must_use]
 pub fn wire(graph: &Graph, dir: &RunDir, clock_offset_ns: i64) -> Vec<NodeWiring> {
     let linked = is_linked(graph);
@@ -144,6 +146,11 @@ pub fn wire(graph: &Graph, dir: &RunDir, clock_offset_ns: i64) -> Vec<NodeWiring
     if linked {
         wirings.push(node(LINK, link_inputs(graph, dir), link_outputs(graph, dir), link_params(graph)));
     }
+    let outputs = own_topics()
+        .map(|(topic, kind)| output_wiring(graph, dir, topic.output.as_str(), &topic, &kind, linked))
+        .collect();
+    let control = Map::from_iter([("control".to_owned(), dir.control().to_string_lossy().into())]);
+    wirings.push(node(LAUNCH, Vec::new(), outputs, control));
     wirings
 }
 
@@ -183,12 +190,19 @@ fn is_linked(graph: &Graph) -> bool {
 }
 
 fn local_topics(graph: &Graph) -> impl Iterator<Item = (Topic, String)> {
-    graph.nodes.iter().flat_map(|spec| {
+    let of_nodes = graph.nodes.iter().flat_map(|spec| {
         spec.outputs.iter().map(|output| {
             let topic = Topic { peer: None, node: spec.name.clone(), output: output.name.clone() };
             (topic, output.kind.clone())
         })
-    })
+    });
+    of_nodes.chain(own_topics())
+}
+
+/// What launch itself says.
+fn own_topics() -> impl Iterator<Item = (Topic, String)> {
+    let topic = |output: &str| Some(Topic { peer: None, node: LAUNCH.parse().ok()?, output: output.parse().ok()? });
+    OUTPUTS.iter().filter_map(move |(output, kind)| Some((topic(output)?, (*kind).to_owned())))
 }
 
 /// What this graph hears from its peers: each topic once, with the type that its listeners expect.
@@ -457,14 +471,14 @@ mod tests {
 
     #[test]
     fn every_output_has_a_tap_and_an_edge_to_the_link() {
-        let [a, _, _, link] = &wirings()[..] else { panic!() };
+        let [a, _, _, link, _] = &wirings()[..] else { panic!() };
         assert_eq!(a.outputs[0].endpoints[1].address, link.inputs[0].endpoint);
         assert_eq!(a.outputs[0].endpoints[2].keep, None);
     }
 
     #[test]
     fn a_peers_topic_leaves_the_link_once_for_all_its_listeners() {
-        let [_, b, d, link] = &wirings()[..] else { panic!() };
+        let [_, b, d, link, _] = &wirings()[..] else { panic!() };
         assert_eq!(link.outputs.len(), 1);
         assert_eq!(link.outputs[0].topic, "robot:c/y");
         assert_eq!(link.outputs[0].endpoints[0].address, b.inputs[1].endpoint);
@@ -474,7 +488,22 @@ mod tests {
     #[test]
     fn a_graph_without_peers_has_no_link() {
         let alone = Graph { peers: Vec::new(), ..graph() };
-        assert_eq!(wire(&alone, &RunDir::at("/run/o/desk".into()), 0).len(), 3);
+        let wirings = wire(&alone, &RunDir::at("/run/o/desk".into()), 0);
+        assert_eq!(wirings.iter().map(|wiring| wiring.name.as_str()).collect::<Vec<_>>(), ["a", "b", "d", LAUNCH]);
+    }
+
+    #[test]
+    fn what_launch_knows_is_published_like_any_nodes_topics() {
+        let listens = spec("l", &[], &[("events", "launch/events", Keep::Last(256))]);
+        let graph = Graph { nodes: vec![listens], ..graph() };
+        let dir = RunDir::at("/run/o/desk".into());
+        let [l, link, launch] = &wire(&graph, &dir, 0)[..] else { panic!() };
+        let [events, status] = &launch.outputs[..] else { panic!() };
+        assert_eq!((events.topic.as_str(), status.topic.as_str()), ("launch/events", "launch/status"));
+        assert_eq!(events.endpoints[0], Endpoint { address: l.inputs[0].endpoint.clone(), keep: Some(256) });
+        assert_eq!(events.endpoints[1].address, link.inputs[0].endpoint);
+        assert_eq!(status.kind, "offboard.v1.GraphStatus");
+        assert!(taps(&graph, &dir).iter().any(|topic| topic.topic == "launch/events" && topic.publisher == LAUNCH));
     }
 
     #[test]

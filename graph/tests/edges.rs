@@ -5,10 +5,11 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use offboard::{
-    Array, Drive, Error, Evidence, Gamepad, Header, Name, Node, RawSubscriber, clock,
+    Array, Drive, Error, Evidence, Gamepad, Header, Name, Node, NodeStatus, RawSubscriber, clock,
     graph::{Graph, Input, Keep, Limits, LogSpec, NodeSpec, Output, Restart, Watchdog},
     wiring::{self, NodeWiring, RunDir},
 };
+use prost::Message as _;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// No wait in these tests is longer.
@@ -52,6 +53,7 @@ fn wire(dir: &Path, kind: &str, keeps: &[Keep]) -> Vec<NodeWiring> {
     }
     let graph = Graph { name: "test".parse().unwrap(), listen: None, nodes, peers: Vec::new(), dir: dir.to_owned() };
     let mut wirings = wiring::wire(&graph, &RunDir::at(dir.to_owned()), 0);
+    wirings.retain(|wiring| wiring.name != wiring::LAUNCH);
     wirings.iter_mut().for_each(|wiring| wiring.status = None);
     wirings
 }
@@ -330,6 +332,49 @@ async fn a_cancelled_wait_loses_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_sent_before_closing_arrives_though_its_node_ends_at_once() {
+    const FRAMES: u64 = 20;
+    let dir = tempfile::tempdir().unwrap();
+    let [talker, listener] = &wire(dir.path(), &Array::full_name(), &[Keep::Last(100)])[..] else { panic!() };
+    let mut heard = Node::start(listener.clone()).unwrap().subscribe::<Array>("in").await.unwrap();
+    let talker = talker.clone();
+    let speaking = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut out = Node::start(talker).unwrap().publish::<Array>("out").await.unwrap();
+            until("somebody listens", async || out.wanted()).await;
+            for _ in 0..FRAMES {
+                out.send(Array::new([900_000], &vec![7u8; 900_000]).unwrap()).await.unwrap();
+            }
+            out.close().await;
+        });
+    });
+    let mut last = 0;
+    while last < FRAMES {
+        last = timeout(LIMIT, heard.next()).await.expect("the last ones came").unwrap().unwrap().header.seq;
+    }
+    assert_eq!(heard.gaps(), 0);
+    speaking.join().unwrap();
+}
+
+#[tokio::test]
+async fn closing_waits_for_nobody_who_does_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let [talker, listener] = &wire(dir.path(), &Array::full_name(), &[Keep::Last(100)])[..] else { panic!() };
+    let mut out = Node::start(talker.clone()).unwrap().publish::<Array>("out").await.unwrap();
+    let mut asleep = Node::start(listener.clone()).unwrap().subscribe::<Array>("in").await.unwrap();
+    until("somebody listens", async || {
+        let _ = asleep.try_latest();
+        out.wanted()
+    })
+    .await;
+    for _ in 0..20 {
+        out.send(Array::new([900_000], &vec![7u8; 900_000]).unwrap()).await.unwrap();
+    }
+    timeout(LIMIT, out.close()).await.expect("it ends");
+}
+
+#[tokio::test]
 async fn a_heartbeat_comes_from_the_waiting_work_loop_only() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("status");
@@ -349,6 +394,89 @@ async fn a_heartbeat_comes_from_the_waiting_work_loop_only() {
         assert!(datagram[..length].starts_with(b"listener0 "));
     }
     waiting.abort();
+}
+
+/// A node that hears itself, and where its heartbeats go.
+fn hears_itself(dir: &Path) -> (Node, tokio::net::UnixDatagram) {
+    let path = dir.join("status");
+    let launch = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let [talker, listener] = &wire(dir, &Drive::full_name(), &[Keep::Last(10)])[..] else { panic!() };
+    let (inputs, status) = (listener.inputs.clone(), Some(format!("unix:{}", path.display())));
+    (Node::start(NodeWiring { inputs, status, ..talker.clone() }).unwrap(), launch)
+}
+
+async fn heartbeat(launch: &tokio::net::UnixDatagram) -> NodeStatus {
+    let mut datagram = vec![0; 64 << 10];
+    let length = timeout(LIMIT, launch.recv(&mut datagram)).await.unwrap().unwrap();
+    let line = datagram.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    NodeStatus::decode(&datagram[line..length]).unwrap()
+}
+
+#[tokio::test]
+async fn a_heartbeat_tells_how_old_messages_were_and_how_long_their_last_hop_took() {
+    const MS: u64 = 1_000_000;
+    let dir = tempfile::tempdir().unwrap();
+    let (node, launch) = hears_itself(dir.path());
+    let mut out = node.publish::<Drive>("out").await.unwrap();
+    let mut heard = node.subscribe::<Drive>("in").await.unwrap();
+    until("somebody listens", async || {
+        let _ = heard.try_latest();
+        out.wanted()
+    })
+    .await;
+
+    // Sensed a hundred seconds ago; then half a second of work.
+    out.send_at(clock::now_ns() - 100_000_000_000, drive(0.5)).await.unwrap();
+    let message = timeout(LIMIT, heard.next()).await.unwrap().unwrap().unwrap();
+    let arrived = message.received_ns;
+    assert!(arrived >= message.header.sent_ns && arrived <= clock::now_ns());
+    sleep(Duration::from_millis(500)).await;
+    out.send_from(&message, drive(0.5)).await.unwrap();
+    let answer = timeout(LIMIT, heard.next()).await.unwrap().unwrap().unwrap();
+    let worked = u64::try_from(answer.header.sent_ns - arrived).unwrap();
+    let ages = [&message, &answer].map(|message| u64::try_from(message.received_ns - message.header.stamp_ns).unwrap());
+    let hops = [&message, &answer].map(|message| u64::try_from(message.received_ns - message.header.sent_ns).unwrap());
+
+    let waiting = tokio::spawn(async move { heard.next().await });
+    let edges = loop {
+        let edges = heartbeat(&launch).await.edges;
+        if edges.iter().all(|edge| edge.messages == 2) {
+            break edges;
+        }
+    };
+    waiting.abort();
+    let [spoken, listened] = &edges[..] else { panic!("{edges:?}") };
+    assert!(spoken.publishes && !listened.publishes);
+    assert_eq!([&spoken.origin, &listened.origin], ["test:talker/out"; 2]);
+    assert_eq!([listened.age_p50_ns, listened.age_p99_ns], ages);
+    assert_eq!([listened.hop_p50_ns, listened.hop_p99_ns], [hops[0].min(hops[1]), hops[0].max(hops[1])]);
+    // Without a cause the hop is all of the age; with one it is the work.
+    assert_eq!([spoken.hop_p50_ns, spoken.hop_p99_ns], [worked, spoken.age_p50_ns]);
+    assert!(worked >= 500 * MS && spoken.age_p50_ns >= 100_000 * MS && spoken.age_p99_ns >= 100_500 * MS, "{spoken:?}");
+}
+
+#[tokio::test]
+async fn a_heartbeat_carries_the_gauges_that_are_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let (node, launch) = hears_itself(dir.path());
+    node.gauge("battery", 11.8, "V");
+    node.gauge("battery", 11.7, "V");
+    node.gauge("rtt", 3.0, "ms");
+    node.gauge("rtt", None, "ms");
+    node.gauge("unknown", f64::NAN, "");
+    node.gauge(&"long".repeat(50), 1.0, "");
+    let told = async |node: &Node| {
+        let mut rate = node.every(LIMIT);
+        timeout(LIMIT, rate.tick()).await.unwrap().unwrap();
+        heartbeat(&launch).await.gauges
+    };
+    let gauges = told(&node).await;
+    let [battery] = &gauges[..] else { panic!("{gauges:?}") };
+    assert_eq!((battery.name.as_str(), battery.value, battery.unit.as_str()), ("battery", 11.7, "V"));
+
+    (0..1000).for_each(|number| node.gauge(&format!("g{number}"), 1.0, ""));
+    sleep(Duration::from_millis(400)).await;
+    assert_eq!(told(&node).await.len(), 128, "a heartbeat stays small");
 }
 
 #[tokio::test]

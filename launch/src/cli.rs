@@ -12,7 +12,7 @@ use self::watching::TOP_HELP;
 pub(crate) use self::{
     tools::{Lang, NewVerb, Shell},
     topic::{EchoArgs, FindArgs, InfoArgs, ListArgs, PubArgs, RateArgs, TopicVerb, TypeArgs, UntilArgs},
-    watching::{ChaosArgs, LogsArgs, TopArgs},
+    watching::{ChaosArgs, EventsArgs, LogsArgs, TopArgs},
 };
 
 mod tools;
@@ -73,6 +73,8 @@ pub(crate) enum Verb {
     Top(TopArgs),
     /// Show what nodes wrote, also after they ended
     Logs(LogsArgs),
+    /// Show what happened to nodes: starts, crashes and their causes, hangs
+    Events(EventsArgs),
     /// Look at topics of running graphs
     Topic {
         #[command(subcommand)]

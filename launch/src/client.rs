@@ -12,7 +12,7 @@ use std::{
 use offboard::wiring::RunDir;
 
 use crate::{
-    control::{Answer, NodeView, ReloadView, Request, TopicView},
+    control::{Answer, EventView, NodeView, ReloadView, Request, TopicView},
     failure::Failure,
     supervisor::code,
     words::did_you_mean,
@@ -92,28 +92,60 @@ impl Client {
     /// # Errors
     /// When launch says no, or nothing.
     pub(crate) fn ask(&mut self, request: &Request) -> Result<Answer, Failure> {
-        let limit = self.stream.get_ref().read_timeout().ok().flatten().unwrap_or(ANSWER_WITHIN);
-        let silent = |error: io::Error| {
-            let why = match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                    format!("it has not within {limit:?}; was its launch stopped (Ctrl-Z)? `fg` lets it go on")
-                }
-                io::ErrorKind::UnexpectedEof => "it is ending".to_owned(),
-                _ => error.to_string(),
-            };
-            Failure::new(code::OTHER, format!("{} does not answer: {why}", self.graph))
-        };
         let mut line = serde_json::to_vec(request).unwrap_or_default();
         line.push(b'\n');
-        let mut answer = String::new();
         let asked = self.stream.get_mut().write_all(&line);
-        asked.and_then(|()| (&mut self.stream).take(ANSWER_MAX).read_line(&mut answer)).map_err(silent)?;
-        match serde_json::from_str(&answer) {
+        let answer = asked.and_then(|()| self.answer());
+        match answer.and_then(|answer| answer.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())) {
             Ok(Answer::Error(why)) => Err(Failure::new(code::NOT_RUNNING, why)),
             Ok(Answer::Refused { code, text }) => Err(Failure::drawn(code, text)),
             Ok(answer) => Ok(answer),
-            Err(error) => Err(silent(error.into())),
+            Err(error) => Err(self.silent(&error)),
         }
+    }
+
+    /// The next answer; none when launch hung up.
+    fn answer(&mut self) -> io::Result<Option<Answer>> {
+        let mut answer = String::new();
+        (&mut self.stream).take(ANSWER_MAX).read_line(&mut answer)?;
+        if answer.is_empty() { Ok(None) } else { Ok(Some(serde_json::from_str(&answer)?)) }
+    }
+
+    fn silent(&self, error: &io::Error) -> Failure {
+        let why = match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                format!("it has not within {ANSWER_WITHIN:?}; was its launch stopped (Ctrl-Z)? `fg` lets it go on")
+            }
+            io::ErrorKind::UnexpectedEof => "it is ending".to_owned(),
+            _ => error.to_string(),
+        };
+        Failure::new(code::OTHER, format!("{} does not answer: {why}", self.graph))
+    }
+
+    /// What happened to its nodes, as far as it is remembered; with `follow` also what will, until the graph ends.
+    ///
+    /// # Errors
+    /// As [`Client::ask`], and what `each` says.
+    pub(crate) fn events(
+        &mut self,
+        follow: bool,
+        mut each: impl FnMut(EventView) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut next = Some(self.ask(&Request::Events { follow })?);
+        if follow {
+            // Nothing happens for days, when all is well.
+            self.stream.get_mut().set_read_timeout(None)?;
+        }
+        while let Some(answer) = next {
+            match answer {
+                Answer::Event(event) => each(*event)?,
+                Answer::Missed(count) => eprintln!("launch: {count} events came faster than they were read"),
+                Answer::Done => return Ok(()),
+                _ => return Err(self.nonsense()),
+            }
+            next = self.answer().map_err(|error| self.silent(&error))?;
+        }
+        Ok(())
     }
 
     /// How its nodes are.

@@ -1,22 +1,27 @@
 //! How verbs talk to a running graph: one JSON object a line over a socket of its own, request and answer.
 //! It never waits for a client and never trusts one.
 
-use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{UnixListener, UnixStream},
+    net::{
+        UnixListener, UnixStream,
+        unix::{ReadHalf, WriteHalf},
+    },
     sync::{mpsc, oneshot},
     task::JoinSet,
     time::{sleep, timeout},
 };
 
+use crate::events::{Feed, Told};
+
 /// The longest request, in bytes.
 const REQUEST_MAX: u64 = 64 << 10;
 
 /// How many clients are served at once; more are turned away.
-const CLIENTS_MAX: usize = 16;
+const CLIENTS_MAX: usize = 32;
 
 /// How long a client may be silent: longer than any stop takes, which clients wait for.
 const CLIENT_IDLE_MAX: Duration = Duration::from_secs(60);
@@ -32,6 +37,8 @@ pub(crate) enum Request {
     Ps {},
     /// Which topics are there?
     Topics {},
+    /// What happened to the nodes? With `follow` the answers go on; whoever follows asks nothing more.
+    Events { follow: bool },
     /// Start a node that is stopped, done or given up.
     Start { node: String },
     /// End the graph, or one node.
@@ -54,6 +61,10 @@ pub(crate) enum Answer {
     Topics { clock_offset_ns: i64, topics: Vec<TopicView> },
     /// What the changed graph file changed.
     Reloaded(ReloadView),
+    /// One thing that happened; [`Answer::Done`] comes after the last, unless there is a next.
+    Event(Box<EventView>),
+    /// So many events came faster than the client read them.
+    Missed(u64),
     /// It cannot be.
     Error(String),
     /// It cannot be, for a reason that has an exit code of its own; `text` is for stderr.
@@ -91,6 +102,9 @@ pub(crate) struct NodeView {
     pub(crate) cause: Option<String>,
     /// Passes of its work loop, as its last heartbeat said.
     pub(crate) beats: Option<u64>,
+    /// Which life of the node that was, and how often its rate loops took too long.
+    pub(crate) incarnation: Option<u64>,
+    pub(crate) overruns: Option<u64>,
     /// How long ago that heartbeat came, in nanoseconds: what it says is so old.
     #[serde(default)]
     pub(crate) beat_age_ns: Option<u64>,
@@ -98,6 +112,8 @@ pub(crate) struct NodeView {
     pub(crate) edges: Vec<EdgeView>,
     /// What else it measured, as its last heartbeat said.
     pub(crate) gauges: Vec<GaugeView>,
+    /// What its last process said last, as many of fifty lines as weigh 8 KiB.
+    pub(crate) last_words: Vec<String>,
     /// The launch that supervises it.
     pub(crate) launch_pid: u32,
     /// Its graph file.
@@ -126,6 +142,31 @@ pub(crate) struct EdgeView {
     /// How long the last hop took, in nanoseconds; 0: none yet.
     pub(crate) hop_p50_ns: u64,
     pub(crate) hop_p99_ns: u64,
+}
+
+/// One thing that happened to a node.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct EventView {
+    pub(crate) graph: String,
+    /// Counts the events of the graph, from 1.
+    pub(crate) number: u64,
+    /// When, on the wall's clock.
+    pub(crate) time: String,
+    /// When, in nanoseconds on the graph's steady timeline.
+    pub(crate) stamp_ns: i64,
+    pub(crate) node: String,
+    /// In one word: started, ready, ended, failed, not_ready, hung, killed, stopped, done.
+    pub(crate) kind: String,
+    /// Why, as a sentence.
+    pub(crate) reason: String,
+    pub(crate) pid: Option<u32>,
+    pub(crate) restarts: u32,
+    /// What ended its process: exit_code, signal, watchdog, start_deadline, out_of_memory, not_started, asked.
+    pub(crate) cause: Option<String>,
+    /// The exit code or the signal's number.
+    pub(crate) code: Option<i32>,
+    /// The last lines that it wrote.
+    pub(crate) last_words: Vec<String>,
 }
 
 /// A figure that a node measured.
@@ -182,8 +223,8 @@ pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves clients for ever; requests go to `asked`. Dropped, it turns all of them away.
-pub(crate) async fn serve(graph: usize, listener: UnixListener, asked: mpsc::Sender<Asked>) {
+/// Serves clients for ever; requests go to `asked`, events come from `feed`. Dropped, it turns all of them away.
+pub(crate) async fn serve(graph: usize, listener: UnixListener, asked: mpsc::Sender<Asked>, feed: Arc<Feed>) {
     let mut clients = JoinSet::new();
     loop {
         let client = tokio::select! {
@@ -192,14 +233,16 @@ pub(crate) async fn serve(graph: usize, listener: UnixListener, asked: mpsc::Sen
         };
         match client {
             // What a client does wrong is its own affair.
-            Ok((client, _)) if clients.len() < CLIENTS_MAX => drop(clients.spawn(attend(graph, client, asked.clone()))),
+            Ok((client, _)) if clients.len() < CLIENTS_MAX => {
+                drop(clients.spawn(attend(graph, client, asked.clone(), Arc::clone(&feed))));
+            }
             Ok(_) => {}
             Err(_) => sleep(REST).await,
         }
     }
 }
 
-async fn attend(graph: usize, mut client: UnixStream, asked: mpsc::Sender<Asked>) -> io::Result<()> {
+async fn attend(graph: usize, mut client: UnixStream, asked: mpsc::Sender<Asked>, feed: Arc<Feed>) -> io::Result<()> {
     let (from, mut to) = client.split();
     let mut from = BufReader::new(from);
     loop {
@@ -209,13 +252,44 @@ async fn attend(graph: usize, mut client: UnixStream, asked: mpsc::Sender<Asked>
             return Ok(());
         }
         let answer = match serde_json::from_str(&line) {
+            Ok(Request::Events { follow }) => tell(&feed, follow, &mut from, &mut to).await?,
             Ok(request) => ask(graph, request, &asked).await,
             Err(error) => Answer::Error(format!("this request does not read: {error}")),
         };
-        let mut line = serde_json::to_vec(&answer)?;
-        line.push(b'\n');
-        timeout(CLIENT_IDLE_MAX, to.write_all(&line)).await??;
+        write(&answer, &mut to).await?;
     }
+}
+
+/// Tells what happened; follows it until the client says another word or hangs up.
+async fn tell(
+    feed: &Arc<Feed>,
+    follow: bool,
+    from: &mut BufReader<ReadHalf<'_>>,
+    to: &mut WriteHalf<'_>,
+) -> io::Result<Answer> {
+    let mut follower = feed.follow();
+    loop {
+        while let Some(told) = follower.next() {
+            let answer = match told {
+                Told::Event(event) => Answer::Event(Box::new((*event).clone())),
+                Told::Missed(count) => Answer::Missed(count),
+            };
+            write(&answer, to).await?;
+        }
+        if !follow {
+            return Ok(Answer::Done);
+        }
+        tokio::select! {
+            () = follower.more() => {}
+            _ = from.fill_buf() => return Ok(Answer::Done),
+        }
+    }
+}
+
+async fn write(answer: &Answer, to: &mut WriteHalf<'_>) -> io::Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
+    line.push(b'\n');
+    timeout(CLIENT_IDLE_MAX, to.write_all(&line)).await?
 }
 
 async fn ask(graph: usize, request: Request, asked: &mpsc::Sender<Asked>) -> Answer {
@@ -237,6 +311,7 @@ mod tests {
             (Request::Ps {}, r#"{"verb":"ps"}"#),
             (Request::Stop { node: None }, r#"{"verb":"stop","node":null}"#),
             (Request::Reload {}, r#"{"verb":"reload"}"#),
+            (Request::Events { follow: true }, r#"{"verb":"events","follow":true}"#),
             (Request::Restart { node: "camera".into() }, r#"{"verb":"restart","node":"camera"}"#),
         ];
         for (request, text) in cases {

@@ -5,6 +5,7 @@
 //! - [`guard`] and [`sweep`] see to it that nothing is left behind; [`lock`] that nothing runs twice.
 //! - [`reload`] says what a changed graph file changes, [`watch`] sees that it was changed.
 //! - [`logs`] and [`output`] are what nodes say, [`heartbeat`] is how they live, [`control`] is how verbs ask.
+//! - [`events`] is what happened, [`herald`] publishes it.
 //! - [`cli`] is the command line, [`complete`] helps shells with it; [`files`], [`describe`], [`draw`], [`client`], [`ps`], [`top`],
 //!   [`topic`] and [`chaos`] are its verbs; [`usage`] is what nodes cost.
 //!
@@ -41,10 +42,13 @@ mod describe;
 mod doctor;
 mod draw;
 mod enter;
+mod events;
 mod failure;
 mod files;
 mod guard;
 mod heartbeat;
+mod herald;
+mod history;
 mod journal;
 mod lock;
 mod logs;
@@ -82,6 +86,9 @@ fn main() -> ExitCode {
     if complete::answered() {
         return ExitCode::SUCCESS;
     }
+    if words.get(1).is_some_and(|verb| verb == herald::VERB) {
+        return herald::main();
+    }
     let mistyped = words.get(1).and_then(|word| cli::mistyped(word, |word| Path::new(word).exists()));
     let done = match mistyped {
         Some(sentence) => Err(Failure::new(code::USAGE, sentence)),
@@ -106,6 +113,7 @@ fn obey(cli: Cli) -> Result<u8, Failure> {
         Some(Verb::Ps(args)) => ps::ps(args.target.as_deref(), args.json),
         Some(Verb::Top(args)) => top::top(&args),
         Some(Verb::Logs(args)) => journal::logs(&args),
+        Some(Verb::Events(args)) => history::events(&args),
         Some(Verb::Topic { verb }) => topic::topic(&verb),
         Some(Verb::Reload { graph, json }) => ps::reload(graph.as_deref(), json),
         Some(Verb::Chaos(args)) => chaos::chaos(&args),

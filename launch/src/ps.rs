@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use offboard::wiring::LAUNCH;
 use serde::Serialize;
 
 use crate::{
@@ -33,10 +34,13 @@ pub(crate) fn ps(written: Option<&str>, json: bool) -> Result<(), Failure> {
     if nodes.is_empty() && silent {
         return Err(Failure::drawn(code::OTHER, String::new()));
     }
-    if let Some(written) = written {
-        let target = find_among(written, &nodes)?;
-        nodes.retain(|node| is_meant(&target, node));
-    }
+    let target = written.map(|written| find_among(written, &nodes)).transpose()?;
+    nodes.retain(|node| target.as_ref().is_none_or(|target| is_meant(target, node)));
+    // launch's own node is of interest when it is meant, or not well.
+    let is_one = matches!(target, Some(Target::Node(..)));
+    let is_shown =
+        |node: &NodeView| json || is_one || node.node != LAUNCH || matches!(node.state.as_str(), "waiting" | "failed");
+    nodes.retain(is_shown);
     let usage = usages(nodes.iter().filter_map(|node| node.pid));
     let shown = nodes.iter().map(|node| Shown::new(node, node.pid.and_then(|pid| usage.get(&pid))));
     if json {

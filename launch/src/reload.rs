@@ -8,7 +8,7 @@ use std::{
 
 use offboard::{
     graph::{Graph, Limits, LogLevel, LogSpec, NodeSpec},
-    wiring::{LINK, NodeWiring},
+    wiring::NodeWiring,
 };
 
 use crate::{
@@ -62,7 +62,7 @@ impl Known {
     fn new(spec: Option<&NodeSpec>, wiring: &NodeWiring, dir: &Path) -> Known {
         let own = spec.into_iter().flat_map(|spec| spec.env.clone());
         let told = Told {
-            words: spec.map_or_else(|| vec![LINK.to_owned()], |spec| spec.run.clone()),
+            words: spec.map_or_else(|| vec![wiring.name.clone()], |spec| spec.run.clone()),
             dir: dir.to_owned(),
             env: own.chain(wiring.env()).collect(),
             limits: spec.map(|spec| spec.limits.clone()).unwrap_or_default(),

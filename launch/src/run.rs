@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use offboard::clock;
+use offboard::{clock, wiring::LAUNCH};
 use rustix::process::WaitOptions;
 use tokio::{
     runtime::Builder,
@@ -217,8 +217,9 @@ impl Launch {
             }
             let mut running = Running::new(ready, &self.shell, place);
             place += running.nodes().count();
+            let feed = Arc::clone(&running.feed);
             running.tasks.push(tokio::spawn(heartbeat::receive(index, status, beat.clone())).abort_handle());
-            running.tasks.push(tokio::spawn(control::serve(index, ctl, ask.clone())).abort_handle());
+            running.tasks.push(tokio::spawn(control::serve(index, ctl, ask.clone(), feed)).abort_handle());
             self.graphs.push(running);
         }
         let hang_up = if hang_up_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
@@ -239,8 +240,9 @@ impl Launch {
             self.shell.logs.say(&self.voice(), Level::Debug, &self.shell.cgroups.rung().text);
         }
         for graph in &self.graphs {
-            let names: Vec<&str> = graph.nodes().take(NAMES_MAX).collect();
-            let (count, more) = (graph.nodes().count(), if graph.nodes().count() > NAMES_MAX { ", …" } else { "" });
+            let names: Vec<&str> = graph.nodes().filter(|name| *name != LAUNCH).collect();
+            let (count, more) = (names.len(), if names.len() > NAMES_MAX { ", …" } else { "" });
+            let names = &names[..count.min(NAMES_MAX)];
             let nodes = if count == 1 { "node" } else { "nodes" };
             let text = format!("{} runs {count} {nodes}: {}{more}", graph.name, names.join(", "));
             self.shell.logs.say(&graph.voice, Level::Info, &text);

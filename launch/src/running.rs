@@ -9,7 +9,7 @@ use std::{
 
 use offboard::{
     graph::Graph,
-    wiring::{RunDir, taps, wire},
+    wiring::{LAUNCH, RunDir, taps, wire},
 };
 use tokio::task::AbortHandle;
 
@@ -18,6 +18,7 @@ use crate::{
     cgroup::{Cgroups, Group},
     child::{self, Places, RUN_VARIABLE},
     control::{Answer, Request, TopicView},
+    events::Feed,
     guard::Guard,
     heartbeat::Beat,
     lock::Lock,
@@ -33,6 +34,7 @@ mod limits;
 mod member;
 mod plans;
 mod reload;
+mod telling;
 mod views;
 
 /// How often it is looked whether an ended process's group is gone.
@@ -71,6 +73,8 @@ pub(crate) struct Running {
     /// Of its first node, for colours.
     place: usize,
     topics: Vec<TopicView>,
+    /// What happened to its nodes.
+    pub(crate) feed: Arc<Feed>,
     supervisor: Supervisor,
     members: Vec<Member>,
     /// Which of them move things.
@@ -116,6 +120,7 @@ impl Running {
             voice: Voice::launch(Some(name.clone())),
             file,
             topics: topics.collect(),
+            feed: Feed::new(),
             members: members.collect(),
             motors: plans.iter().map(|plan| plan.motor).collect(),
             supervisor: Supervisor::new(plans, seed(&shell.run, place)),
@@ -199,6 +204,7 @@ impl Running {
         let mut exit = exit.clone();
         if let Some(member) = self.members.get_mut(node) {
             member.pipes.drain(..).for_each(|pipe| pipe.finish());
+            member.keep_last_words();
             exit = member.judge(exit);
             // Whoever cannot leave the node's control group need not be looked for.
             if member.cgroup.is_none() {
@@ -236,6 +242,7 @@ impl Running {
             Request::Topics {} => {
                 Answer::Topics { clock_offset_ns: shell.clock_offset_ns, topics: self.topics.clone() }
             }
+            Request::Events { .. } => Answer::Error("events are told, not asked for".to_owned()),
             Request::Stop { node: None } => {
                 shell.logs.say(&self.voice, Level::Info, "asked to stop");
                 self.happen(Event::Stop { code: code::OK }, shell);
@@ -309,7 +316,10 @@ impl Running {
 
     fn report(&self, node: Node, report: &Report, shell: &Shell) {
         let Some(member) = self.members.get(node) else { return };
-        let (level, text) = sentence(&member.name, report);
+        // It is a node of that name, not launch itself.
+        let name = if member.name == LAUNCH { "the node launch" } else { &member.name };
+        let (level, text) = sentence(name, report);
+        self.tell(node, member, report, &text, shell);
         if level == Level::Debug && !shell.verbose {
             return;
         }

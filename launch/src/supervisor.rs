@@ -113,8 +113,9 @@ impl Supervisor {
             State::Failed { why } => ("failed", Some(why.clone())),
         };
         let up = pid.map(|_| now.saturating_sub(it.since));
-        let (last_end, cause) = (it.last_end.as_ref().map(End::to_string), it.last_end.as_ref().map(End::cause));
-        Some(View { state, why, pid, restarts: it.starts.saturating_sub(1), up, last_end, cause })
+        let end = it.last_end.as_ref();
+        let (last_end, cause, code) = (end.map(End::to_string), end.map(End::cause), end.and_then(End::code));
+        Some(View { state, why, pid, restarts: it.starts.saturating_sub(1), up, last_end, cause, code })
     }
 
     fn started(&mut self, node: Node, pid: u32) {
@@ -248,7 +249,7 @@ impl Supervisor {
             (_, Exit::Code(EX_CONFIG)) => {
                 return self.fail(node, format!("{end}: restarting cannot help until its parameters are right"));
             }
-            (RestartWhen::OnFailure | RestartWhen::Never, Exit::Code(0)) => return self.done(node),
+            (RestartWhen::OnFailure | RestartWhen::Never, Exit::Code(0)) if !end.is_fault() => return self.done(node),
             (RestartWhen::Never, _) => return self.fail(node, format!("{end}, and it is never restarted")),
             _ => {}
         }

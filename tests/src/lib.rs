@@ -295,14 +295,15 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// Waits until each node of its graphs is ready.
+    /// Waits until each node of its graphs is ready; the link counts, what publishes launch's own topics does not.
     ///
     /// # Panics
     /// When they are not within [`LIMIT`].
     pub fn all_ready(&self, nodes: usize) {
         let limit = Instant::now() + LIMIT;
         loop {
-            let rows = self.bed.ps();
+            let mut rows = self.bed.ps();
+            rows.retain(|row| row["node"] != offboard::wiring::LAUNCH);
             let up = rows.iter().filter(|row| is_up(row)).count();
             if rows.len() == nodes && up == nodes {
                 return;

@@ -12,13 +12,13 @@ use super::{
     mistakes::{At, Log, Mistake, Mistakes},
     near::{near, suggest},
     outputs::outputs,
+    own::LAUNCH,
     params, peers,
     show::{list, tick},
     tree,
 };
 
-/// Node names that `launch` keeps for itself.
-const LAUNCH: &str = "launch";
+/// The node that `launch` adds to graphs with peers.
 const LINK: &str = "link";
 
 /// What is known of the program that a node runs.

@@ -84,7 +84,7 @@ pub(crate) struct RawInput {
     pub(crate) name: At<PortName>,
     /// None when it is wrong.
     pub(crate) topic: Option<At<Topic>>,
-    pub(crate) keep: Keep,
+    pub(crate) keep: Option<Keep>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) budget: Option<Duration>,
 }
@@ -330,7 +330,7 @@ fn outputs(publish: &Table, log: &mut Log) -> Vec<RawOutput> {
 
 fn input(entry: &Entry, log: &mut Log) -> Option<RawInput> {
     let name = key(entry, log);
-    let (mut keep, mut timeout, mut budget) = (Keep::default(), None, None);
+    let (mut keep, mut timeout, mut budget) = (None, None, None);
     let topic = match &entry.item.value {
         Value::Table(table) => {
             walk::only(table, &["topic", "keep", "timeout", "budget"], "a subscription", log);
@@ -338,7 +338,7 @@ fn input(entry: &Entry, log: &mut Log) -> Option<RawInput> {
                 let title = format!("the subscription {} has no topic", tick(&entry.key));
                 log.push(Mistake::new(&entry.key_at, title).absent("topic").help("add topic = \"node/output\""));
             }
-            keep = table.get("keep").and_then(|entry| queue(&entry.item, log)).unwrap_or_default();
+            keep = table.get("keep").and_then(|entry| queue(&entry.item, log));
             timeout = walk::period(table, "timeout", log);
             budget = walk::period(table, "budget", log);
             walk::string(table, "topic", log)

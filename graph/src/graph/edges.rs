@@ -9,6 +9,7 @@ use super::{
     draft::{Draft, RawInput, RawNode},
     mistakes::{Log, Mistake, Place},
     near::{near, suggest},
+    own,
     show::{list, tick},
     types::short,
 };
@@ -165,12 +166,14 @@ impl<'a> Edges<'a> {
 
     fn edge(&mut self, ear: &Ear<'_>) -> Option<Input> {
         let topic = ear.input.topic.as_ref()?;
-        let kind = match &topic.value.peer {
-            None => self.heard(ear, self.own)?,
-            Some(_) => match self.peer(ear)? {
-                Some(index) => self.heard(ear, index)?,
-                None => self.guessed(ear),
-            },
+        let from = match &topic.value.peer {
+            None => Some(self.own),
+            Some(_) => self.peer(ear)?,
+        };
+        let kind = match (own::kind(&topic.value), from) {
+            (Some(kind), _) => self.told(ear, kind),
+            (None, Some(index)) => self.heard(ear, index)?,
+            (None, None) => self.guessed(ear),
         };
         let listeners = self.listeners.entry(topic.value.clone()).or_default();
         *listeners += 1;
@@ -179,6 +182,7 @@ impl<'a> Edges<'a> {
             self.log.push(Mistake::new(&topic.at, title));
         }
         let RawInput { name, keep, timeout, budget, .. } = ear.input.clone();
+        let keep = keep.unwrap_or_else(|| own::keep(&topic.value));
         Some(Input { name: name.value, topic: topic.value.clone(), kind, keep, timeout, budget })
     }
 
@@ -219,18 +223,29 @@ impl<'a> Edges<'a> {
         };
         let kind = speaker.kind.clone()?;
         if !ear.takes(&kind) {
-            self.mismatch(ear, &topic.value, &kind, speaker);
+            self.mismatch(ear, &topic.value, &kind, Some(speaker));
         }
         Some(kind)
     }
 
-    fn mismatch(&mut self, ear: &Ear<'_>, topic: &Topic, kind: &str, speaker: &Speaker) {
+    /// The type of a topic of launch's own, checked against what the listener takes.
+    fn told(&mut self, ear: &Ear<'_>, kind: &str) -> String {
+        if let (false, Some(topic)) = (ear.takes(kind), &ear.input.topic) {
+            self.mismatch(ear, &topic.value, kind, None);
+        }
+        kind.to_owned()
+    }
+
+    fn mismatch(&mut self, ear: &Ear<'_>, topic: &Topic, kind: &str, speaker: Option<&Speaker>) {
         let wants: Vec<&str> = ear.types().iter().map(|kind| short(kind)).collect();
         let (wants, kind) = (wants.join(" or "), short(kind));
         let title = format!("{} wants {wants} but {} carries {kind}", ear.name(), tick(&topic.to_string()));
         let Some(topic) = &ear.input.topic else { return };
         let mistake = Mistake::new(&topic.at, title).label(format!("wants {wants}"));
-        self.log.push(mistake.other(&speaker.at, format!("carries {kind}")));
+        self.log.push(match speaker {
+            Some(speaker) => mistake.other(&speaker.at, format!("carries {kind}")),
+            None => mistake,
+        });
     }
 
     fn unknown(&mut self, topic: &Topic, at: &Place, speakers: &Speakers) {
@@ -238,17 +253,18 @@ impl<'a> Edges<'a> {
         let absent = if speakers.nodes.contains_key(&topic.node) { topic.output.as_str() } else { topic.node.as_str() };
         let mistake = Mistake::new(at, format!("there is no topic {}", tick(&topic.to_string()))).absent(absent);
         let topics = speakers.topics();
+        let known: Vec<String> = topics.iter().cloned().chain(own::topics()).collect();
         let full = |local: &str| match &topic.peer {
             Some(peer) => format!("{peer}:{local}"),
             None => local.to_owned(),
         };
-        let own: Vec<String> = topics
+        let own: Vec<String> = known
             .iter()
             .filter(|name| name.split('/').next() == Some(topic.node.as_str()))
             .map(|name| full(name))
             .collect();
         let help =
-            if let Some(near) = (!self.log.full()).then(|| near(&local, topics.iter().map(String::as_str))).flatten() {
+            if let Some(near) = (!self.log.full()).then(|| near(&local, known.iter().map(String::as_str))).flatten() {
                 format!("did you mean {}?", tick(&full(near)))
             } else if !own.is_empty() {
                 format!("{} publishes {}", tick(topic.node.as_str()), list(own.iter().map(String::as_str), 12))

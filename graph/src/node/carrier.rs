@@ -25,7 +25,7 @@ use futures_util::{FutureExt, StreamExt, stream::BoxStream};
 use tokio::{
     sync::Notify,
     task::JoinHandle,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 use zeromq::{
     Socket, SocketEvent, SocketOptions, SocketRecv, SocketSend, SubSocket, XPubSocket, ZmqMessage, util::PeerIdentity,
@@ -61,7 +61,7 @@ const READ_BUFFER: (usize, usize, usize) = (4096, 64 << 10, 4);
 #[derive(Debug)]
 pub(crate) struct Outlet {
     edge: Arc<Edge>,
-    carrying: Option<JoinHandle<()>>,
+    carrying: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -94,12 +94,7 @@ impl Outlet {
             patience: keep.is_none().then_some(TAP_PATIENCE),
         });
         let carrying = tokio::spawn(carry(socket, guests, edge.clone()));
-        Ok(Outlet { edge, carrying: Some(carrying) })
-    }
-
-    /// Ends it; what is returned is done when all that it queued is on its way.
-    pub(crate) fn end(mut self) -> Option<JoinHandle<()>> {
-        self.carrying.take()
+        Ok(Outlet { edge, carrying })
     }
 
     /// Whether anybody may look here, as opposed to the edge of one listener.
@@ -110,6 +105,17 @@ impl Outlet {
     /// Whether anybody subscribed.
     pub(crate) fn wanted(&self) -> bool {
         self.edge.listeners.load(Relaxed) > 0
+    }
+
+    /// Takes no more.
+    pub(crate) fn close(&self) {
+        self.edge.close();
+    }
+
+    /// Once closed: waits until what it queued is on its way, or until the given time.
+    pub(crate) async fn emptied(&mut self, until: Instant) {
+        // Who does not read by then misses it.
+        drop(timeout_at(until, &mut self.carrying).await);
     }
 
     /// Hands over a message. Never waits: when the queue is full its oldest is dropped and counted.
@@ -123,14 +129,18 @@ impl Outlet {
 
 impl Drop for Outlet {
     fn drop(&mut self) {
-        self.edge.closed.store(true, Relaxed);
-        self.edge.filled.notify_one();
+        self.edge.close();
     }
 }
 
 impl Edge {
     fn queue(&self) -> MutexGuard<'_, Queue<Parts>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        self.closed.store(true, Relaxed);
+        self.filled.notify_one();
     }
 
     /// Takes in the first byte of a subscription: 1 begins one, 0 ends one. Who goes without a word stays counted: that costs

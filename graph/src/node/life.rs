@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use offboard_proto::NodeStatus;
+use offboard_proto::{Gauge, NodeStatus};
 use prost::Message as _;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -21,8 +21,18 @@ use tokio::{
 use super::{Error, Result, clock, counts::Counts};
 use crate::wiring::NodeWiring;
 
-/// How often a waiting work loop sends a heartbeat: four fit into the watchdog's default second.
-const BEAT_EVERY: Duration = Duration::from_millis(250);
+/// How often a waiting work loop sends a heartbeat: three fit into the watchdog's default second.
+const BEAT_EVERY: Duration = Duration::from_millis(330);
+
+/// The most gauges of a node, and the longest of their names and units, in bytes: all fit into a heartbeat together.
+const GAUGES_MAX: usize = 128;
+const GAUGE_NAME_MAX: usize = 96;
+const GAUGE_UNIT_MAX: usize = 16;
+
+/// How soon a heartbeat that found no room is tried again. The kernel keeps ten datagrams for launch where nobody set more
+/// (net.unix.max_dgram_qlen): with more nodes, or a launch that did not run for a moment, some find it full, time and again the same
+/// ones, and a watchdog would take that for a hang.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// The life of this process as a node.
 #[derive(Debug)]
@@ -43,6 +53,9 @@ struct Heart {
     beats: u64,
     /// Ports that are open: what was dropped is forgotten.
     edges: Vec<Weak<Counts>>,
+    gauges: Vec<Gauge>,
+    /// A gauge was refused and that was said.
+    refused: bool,
 }
 
 impl Life {
@@ -77,6 +90,34 @@ impl Life {
         self.heart().edges.push(Arc::downgrade(counts));
     }
 
+    /// Takes in a figure, or takes one back that is not known any more.
+    pub(crate) fn gauge(&self, name: &str, value: Option<f64>, unit: &str) {
+        let mut heart = self.heart();
+        let place = heart.gauges.iter().position(|gauge| gauge.name == name);
+        match (place, value.filter(|value| value.is_finite())) {
+            (Some(place), Some(value)) => {
+                heart.gauges[place].value = value;
+                if heart.gauges[place].unit != unit && unit.len() <= GAUGE_UNIT_MAX {
+                    unit.clone_into(&mut heart.gauges[place].unit);
+                }
+            }
+            (Some(place), None) => drop(heart.gauges.remove(place)),
+            (None, Some(value)) => {
+                let fits = name.len() <= GAUGE_NAME_MAX && unit.len() <= GAUGE_UNIT_MAX;
+                if fits && heart.gauges.len() < GAUGES_MAX {
+                    heart.gauges.push(Gauge { name: name.to_owned(), value, unit: unit.to_owned() });
+                } else if !std::mem::replace(&mut heart.refused, true) {
+                    tracing::warn!(
+                        "gauge {} is not told: a node has {GAUGES_MAX} gauges at most, with names of {GAUGE_NAME_MAX} bytes and units of \
+                         {GAUGE_UNIT_MAX}",
+                        super::message::printable(name)
+                    );
+                }
+            }
+            (None, None) => {}
+        }
+    }
+
     /// A pass of the work loop: sends a heartbeat when one is due.
     pub(crate) fn beat(&self) {
         let Some(launch) = &self.launch else { return };
@@ -93,12 +134,14 @@ impl Life {
             beats: heart.beats,
             overruns: self.overruns.load(Relaxed),
             edges: heart.edges.iter().filter_map(Weak::upgrade).map(|counts| counts.snapshot()).collect(),
-            gauges: Vec::new(),
+            gauges: heart.gauges.clone(),
         };
         let mut datagram = format!("{} {}\n", self.node, self.incarnation).into_bytes();
         datagram.extend(status.encode_to_vec());
         // Never waits: a launcher that is gone or busy must not hold up the work.
-        drop(launch.send(&datagram));
+        if launch.send(&datagram).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock) {
+            heart.last = Instant::now().checked_sub(BEAT_EVERY - RETRY);
+        }
     }
 
     /// When a waiting work loop should call [`Life::beat`] again.
@@ -132,4 +175,41 @@ fn connect(address: &str) -> Result<UnixDatagram> {
         tracing::debug!("no heartbeat: {path}: {error}");
     }
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_heartbeat_that_found_no_room_is_sent_again_soon() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("status");
+        let launch = UnixDatagram::bind(&path).unwrap();
+        launch.set_nonblocking(true).unwrap();
+        let others = connect(&format!("unix:{}", path.display())).unwrap();
+        while others.send(b"other 1").is_ok() {}
+
+        let wiring = NodeWiring {
+            graph: "t".into(),
+            name: "a".into(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            params: serde_json::Map::new(),
+            clock_offset_ns: 0,
+            status: Some(format!("unix:{}", path.display())),
+        };
+        let life = Life::start(&wiring).unwrap();
+        let mut heard = [0; 64];
+        life.beat();
+        while let Ok(count) = launch.recv(&mut heard) {
+            assert!(heard[..count].starts_with(b"other"), "there was no room for it");
+        }
+        assert!(life.due() <= tokio::time::Instant::now() + RETRY);
+        tokio::time::sleep(RETRY).await;
+        life.beat();
+        let count = launch.recv(&mut heard).unwrap();
+        assert!(heard[..count].starts_with(b"a "));
+        assert!(life.due() > tokio::time::Instant::now() + RETRY, "the next is not due before its time");
+    }
 }

@@ -13,6 +13,12 @@ pub trait Evidence {
     /// Its header, with `stamp_ns` and `origin`.
     fn header(&self) -> &Header;
 
+    /// When it was received, nanoseconds on the machine's steady timeline. What was computed from it took from then until it was
+    /// sent. Whoever does not know leaves it at when the cause was sensed.
+    fn received_ns(&self) -> i64 {
+        self.header().stamp_ns
+    }
+
     /// How long ago the cause was sensed.
     fn age(&self) -> Duration {
         since(self.header().stamp_ns)
@@ -36,6 +42,8 @@ pub struct Message<M> {
     pub header: Header,
     /// What it says.
     pub body: M,
+    /// When it was received, nanoseconds on the machine's steady timeline.
+    pub received_ns: i64,
 }
 
 impl<M> Deref for Message<M> {
@@ -48,6 +56,10 @@ impl<M> Deref for Message<M> {
 impl<M> Evidence for Message<M> {
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn received_ns(&self) -> i64 {
+        self.received_ns
     }
 }
 
@@ -67,6 +79,10 @@ pub struct RawMessage {
 impl Evidence for RawMessage {
     fn header(&self) -> &Header {
         &self.header
+    }
+
+    fn received_ns(&self) -> i64 {
+        self.received_ns
     }
 }
 
@@ -89,7 +105,7 @@ impl RawMessage {
         }
         let body = M::decode(self.payload.clone())
             .map_err(|error| Error::Unreadable(format!("{}: no {wanted}: {error}", self.topic)))?;
-        Ok(Message { header: self.header.clone(), body })
+        Ok(Message { header: self.header.clone(), body, received_ns: self.received_ns })
     }
 
     /// Whether the publisher is alive but has nothing good to say.

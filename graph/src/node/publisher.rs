@@ -1,14 +1,18 @@
 //! The speaking side of a topic: numbers and stamps messages and hands them to each edge's queue.
 //! It never waits for a listener.
 
-use std::{marker::PhantomData, mem, sync::Arc};
+use std::{marker::PhantomData, mem, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use offboard_proto::{Header, MESSAGE_MAX, Status};
 use prost::{Message as _, Name};
+use tokio::time::Instant;
 
 use super::{Evidence, Result, carrier::Outlet, clock, counts::Counts, life::Life};
 use crate::wiring::OutputWiring;
+
+/// How long the last messages may take on their way out: a listener that hangs must not keep a node from ending.
+const CLOSE_MAX: Duration = Duration::from_millis(100);
 
 /// Publishes messages that others encoded, made by [`Node::publish_raw`](super::Node::publish_raw).
 #[derive(Debug)]
@@ -52,21 +56,27 @@ impl RawPublisher {
         self.outlets.iter().filter(|outlet| !outlet.is_tap() && outlet.wanted()).count()
     }
 
-    /// Ends it, and waits until what was sent is on its way: for as long as a listener does not read, so bound it.
-    pub async fn close(self) {
-        // All end at once: one that does not read must not keep the others waiting.
-        let carrying: Vec<_> = self.outlets.into_iter().filter_map(Outlet::end).collect();
-        for carrying in carrying {
-            // A task that was cancelled has nothing more to send.
-            drop(carrying.await);
-        }
-    }
-
     /// Sends a message with this header as it is. A message over the size limit is counted and reported instead.
     ///
     /// # Errors
     /// None at present; a carrier may have some.
     pub async fn forward(&mut self, header: &Header, payload: Bytes) -> Result<()> {
+        self.counts.remember(clock::now_ns(), header.stamp_ns, header.sent_ns, &header.origin);
+        self.pass(header, payload).await
+    }
+
+    /// Ends it once what was sent is on its way to its listeners; who does not read within 100 ms misses it. A publisher that is
+    /// dropped instead leaves what a full socket held up, unless the runtime goes on.
+    pub async fn close(mut self) {
+        let until = Instant::now() + CLOSE_MAX;
+        // All close at once: one that is not read must not take the time of the others.
+        self.outlets.iter().for_each(Outlet::close);
+        for outlet in &mut self.outlets {
+            outlet.emptied(until).await;
+        }
+    }
+
+    async fn pass(&mut self, header: &Header, payload: Bytes) -> Result<()> {
         self.hand_over(header, payload).await;
         // Afterwards: a heartbeat that is due costs more than a small message.
         self.life.beat();
@@ -100,11 +110,14 @@ impl RawPublisher {
     async fn send(&mut self, kind: &str, status: Status, cause: Cause<'_>, payload: Bytes) -> Result<()> {
         self.seq += 1;
         let sent_ns = clock::now_ns();
-        let (stamp_ns, origin) = match cause {
-            Cause::Now => (sent_ns, &self.origin),
-            Cause::At(stamp_ns) => (stamp_ns, &self.origin),
-            Cause::Evidence(header) => (header.stamp_ns, &header.origin),
+        let (stamp_ns, since_ns, origin) = match cause {
+            Cause::Now => (sent_ns, sent_ns, &self.origin),
+            Cause::At(stamp_ns) => (stamp_ns, stamp_ns, &self.origin),
+            Cause::Evidence { header, received_ns } => (header.stamp_ns, received_ns, &header.origin),
         };
+        if status == Status::Ok {
+            self.counts.remember(sent_ns, stamp_ns, since_ns, origin);
+        }
         let header = Header {
             seq: self.seq,
             incarnation: self.life.incarnation,
@@ -114,7 +127,7 @@ impl RawPublisher {
             r#type: kind.to_owned(),
             status: status as i32,
         };
-        self.forward(&header, payload).await
+        self.pass(&header, payload).await
     }
 }
 
@@ -122,7 +135,7 @@ impl RawPublisher {
 enum Cause<'a> {
     Now,
     At(i64),
-    Evidence(&'a Header),
+    Evidence { header: &'a Header, received_ns: i64 },
 }
 
 /// The last payload, kept so that its memory can hold the next: fresh memory for a picture costs a page fault every 4 KiB,
@@ -188,7 +201,13 @@ impl<M: prost::Message + Name> Publisher<M> {
     /// # Errors
     /// As [`RawPublisher::forward`].
     pub async fn send_from(&mut self, cause: &impl Evidence, message: M) -> Result<()> {
-        self.put(Status::Ok, Cause::Evidence(cause.header()), &message).await
+        let cause = Cause::Evidence { header: cause.header(), received_ns: cause.received_ns() };
+        self.put(Status::Ok, cause, &message).await
+    }
+
+    /// Ends it, see [`RawPublisher::close`].
+    pub async fn close(self) {
+        self.raw.close().await;
     }
 
     /// Says that the node is alive but has nothing good to say.

@@ -93,7 +93,7 @@ impl RawSubscriber {
     /// Messages missing by their numbers so far.
     #[must_use]
     pub fn gaps(&self) -> u64 {
-        self.counts.snapshot().gaps
+        self.counts.gaps.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// The next message, every one in order. None when `launch` asks the node to stop. Cancel-safe.
@@ -101,10 +101,11 @@ impl RawSubscriber {
     /// # Errors
     /// [`Error::Silent`] when the input has a `timeout` and nothing came for so long.
     pub async fn next(&mut self) -> Result<Option<RawMessage>> {
-        match self.held.take() {
-            Some(message) => Ok(Some(message)),
-            None => self.receive().await,
-        }
+        let message = match self.held.take() {
+            Some(message) => Some(message),
+            None => self.receive().await?,
+        };
+        Ok(self.deliver(message))
     }
 
     /// The newest message that was not returned yet: waits for one, then skips what is stale. None when `launch` asks the
@@ -137,7 +138,8 @@ impl RawSubscriber {
             }
         }
         self.learn_usual();
-        Ok(self.held.take())
+        let newest = self.held.take();
+        Ok(self.deliver(newest))
     }
 
     fn is_late(&self) -> bool {
@@ -159,7 +161,17 @@ impl RawSubscriber {
             life.beat();
         }
         self.skip();
-        Ok(self.held.take())
+        let newest = self.held.take();
+        Ok(self.deliver(newest))
+    }
+
+    /// Remembers how old a message was and how long it was on its way, now that the node gets it: what was skipped concerns nobody.
+    fn deliver(&self, message: Option<RawMessage>) -> Option<RawMessage> {
+        let good = message.as_ref().filter(|message| !message.is_no_data());
+        if let Some(RawMessage { header, received_ns, .. }) = good {
+            self.counts.remember(*received_ns, header.stamp_ns, header.sent_ns, &header.origin);
+        }
+        message
     }
 
     /// Takes what is there now; the newest stays.

@@ -611,3 +611,54 @@ error: a topic has at most 128 bytes
 "#,
     );
 }
+
+#[test]
+fn what_launch_itself_publishes_is_known_and_checked() {
+    same(
+        &said(
+            r#"
+[graph]
+name = "robot"
+
+[node.far]
+run = "python3 far.py"
+subscribe = { a = "launch/event", b = "launch/weather", c = "far:launch/events" }
+
+[node.motor]
+params = { deadman = "300ms" }
+subscribe = { drive = "launch/status" }
+"#,
+        ),
+        r#"
+error: there is no topic `launch/event`
+ --> robot.toml:6:19
+  |
+6 | subscribe = { a = "launch/event", b = "launch/weather", c = "far:launch/events" }
+  |                   ^^^^^^^^^^^^^^
+  |
+  = help: did you mean `launch/events`?
+
+error: there is no topic `launch/weather`
+ --> robot.toml:6:39
+  |
+6 | subscribe = { a = "launch/event", b = "launch/weather", c = "far:launch/events" }
+  |                                       ^^^^^^^^^^^^^^^^
+  |
+  = help: `launch` publishes `launch/events`, `launch/status`
+
+error: there is no peer `far`
+ --> robot.toml:6:61
+  |
+6 | subscribe = { a = "launch/event", b = "launch/weather", c = "far:launch/events" }
+  |                                                             ^^^^^^^^^^^^^^^^^^^
+  |
+  = help: a peer is written as a table: [peer.far]
+
+error: `motor.drive` wants Drive but `launch/status` carries GraphStatus
+  --> robot.toml:10:23
+   |
+10 | subscribe = { drive = "launch/status" }
+   |                       ^^^^^^^^^^^^^^^ wants Drive
+"#,
+    );
+}

@@ -101,6 +101,25 @@ fn what_is_not_written_has_good_defaults() {
 }
 
 #[test]
+fn every_event_of_launch_is_kept_unless_the_file_says_otherwise() {
+    let text = "[graph]\nname = \"desktop\"\n[peer.robot]\naddress = \"localhost:7400\"\n[node.recorder]\nrun = \"python3\"\n\
+                subscribe = { a = \"launch/events\", b = \"robot:launch/events\", c = \"launch/status\", \
+                d = { topic = \"launch/events\", keep = \"latest\" } }";
+    let graph = graph(text);
+    let inputs: Vec<_> = graph.nodes[0].inputs.iter().map(|input| (input.kind.as_str(), input.keep)).collect();
+    let (event, status) = (kind("Event"), kind("GraphStatus"));
+    assert_eq!(
+        inputs,
+        [
+            (event.as_str(), Keep::Last(256)),
+            (event.as_str(), Keep::Last(256)),
+            (status.as_str(), Keep::Latest),
+            (event.as_str(), Keep::Latest)
+        ]
+    );
+}
+
+#[test]
 fn what_is_written_is_meant() {
     let graph = nodes(
         r#"

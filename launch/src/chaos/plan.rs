@@ -16,7 +16,7 @@ use crate::{files::Loaded, supervisor::WATCHDOG};
 const SLOW_WATCHDOG_MIN: Duration = Duration::from_millis(800);
 
 /// How long nothing is broken between two faults. At least two heartbeats, whose counts say what was lost.
-const PAUSE_MS: std::ops::Range<u64> = 600..1200;
+const PAUSE_MS: std::ops::Range<u64> = 800..1400;
 
 /// A way to break a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -34,7 +34,7 @@ const TOPICS_MAX: usize = 16;
 const HEARD_MAX: usize = 256;
 
 /// How long a link is frozen: longer than its peers wait for its pings (500 ms), and with a heartbeat's age well within a second.
-const CUT: Duration = Duration::from_millis(600);
+const CUT: Duration = Duration::from_millis(550);
 
 /// How long a node is slow, and how it is divided between stopped and running.
 const SLOW_TURNS: u32 = 15;

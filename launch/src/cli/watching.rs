@@ -91,13 +91,27 @@ pub(crate) struct LogsArgs {
     pub(crate) color: ColorArg,
 }
 
+/// What to tell.
+#[derive(Debug, Args)]
+pub(crate) struct EventsArgs {
+    /// GRAPH; all when left out
+    #[arg(add = ArgValueCandidates::new(complete::graphs))]
+    pub(crate) graph: Option<String>,
+    /// Go on with what comes
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 const CHAOS: &str = "\
 Faults, one at a time, the next when the node is whole again:
   kill   SIGKILL
   term   SIGTERM, for nodes that are always restarted
   hang   SIGSTOP until the watchdog acts, for nodes that have one
   slow   SIGSTOP and SIGCONT in turn for 1.5 s, each too short for the watchdog
-  cut    the link frozen for 600 ms, so that its peers give it up
+  cut    the link frozen for 550 ms, so that its peers give it up
 
 Each node is hit once a round, in an order drawn from the seed. None is ended again before it has lived through the \
 window of its restart table (10 s unless its file says otherwise): so no fault waits for a back-off, and no node is \

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf, sync::Arc, time::Instant};
 
 use offboard::{
     graph::{Graph, Limits, LogSpec, NodeSpec},
-    wiring::{LINK, NodeWiring},
+    wiring::{LAUNCH, LINK, NodeWiring},
 };
 
 use super::{Shell, birth::Birth};
@@ -12,6 +12,7 @@ use crate::{
     cgroup::Group,
     child::{self, LOG_VARIABLE, RUN_VARIABLE, Start, Stray},
     enter::Enter,
+    herald,
     logs::Voice,
     output::{NodeLog, Pipe},
     supervisor::Exit,
@@ -29,6 +30,10 @@ pub(super) struct Member {
     pub(super) pipes: Vec<Arc<Pipe>>,
     /// Of the newest process: its children that left its group.
     pub(super) strays: Vec<Stray>,
+    /// Its newest process; none when that could not be started.
+    pub(super) pid: Option<u32>,
+    /// What the last process that ended said last.
+    pub(super) last_words: Vec<String>,
     /// What its last heartbeat carried, undecoded.
     pub(super) status: Vec<u8>,
     /// When that came.
@@ -74,7 +79,7 @@ impl Member {
             birth: Birth::default(),
             refused_forks: 0,
             name: wiring.name.clone(),
-            words: spec.map_or_else(|| vec![LINK.to_owned()], |spec| spec.run.clone()),
+            words: spec.map_or_else(|| added(&wiring.name), |spec| spec.run.clone()),
             dir,
             env,
             log: Arc::new(NodeLog::new(voice, Arc::clone(&shell.logs), file)),
@@ -82,6 +87,8 @@ impl Member {
             strays: Vec::new(),
             status: Vec::new(),
             heard: None,
+            pid: None,
+            last_words: Vec::new(),
         }
     }
 
@@ -102,6 +109,8 @@ impl Member {
     /// # Errors
     /// When there is no such program, or the system refuses.
     pub(super) fn spawn(&mut self, shell: &Shell) -> io::Result<u32> {
+        self.pid = None;
+        let last_words = std::mem::take(&mut self.last_words);
         let Some((word, args)) = self.words.split_first() else {
             return Err(io::Error::other("its run has no words"));
         };
@@ -112,6 +121,7 @@ impl Member {
         let (args, dir, env) = (args.to_vec(), self.dir.clone(), self.env.clone());
         let child = child::start(&Start { program, args, dir, env, enter: self.enter(shell) })?;
         self.log.begin(child.pid);
+        (self.pid, self.last_words) = (Some(child.pid), last_words);
         (self.status, self.heard, self.strays, self.refused_forks) = (Vec::new(), None, Vec::new(), 0);
         self.birth = Birth::follow(child.birth).unwrap_or_default();
         let pipes = [child.stdout, child.stderr].map(|pipe| Pipe::follow(pipe, Arc::clone(&self.log)));
@@ -141,5 +151,13 @@ impl Member {
             Some(cgroup) if was_killed && cgroup.seen().out_of_memory > 0 => Exit::OutOfMemory(self.limits.memory),
             _ => exit,
         }
+    }
+}
+
+/// What runs a node that launch adds.
+fn added(name: &str) -> Vec<String> {
+    match name {
+        LAUNCH => vec!["/proc/self/exe".to_owned(), herald::VERB.to_owned()],
+        _ => vec![LINK.to_owned()],
     }
 }

@@ -11,8 +11,12 @@ use prost::Message;
 use super::{Running, Shell, member::Member};
 use crate::{
     control::{EdgeView, GaugeView, ListenerView, NodeView, TopicView},
+    events::newest_words,
     supervisor::Node,
 };
+
+/// How much of a node's last words is shown with it, in bytes: all nodes together make one answer.
+const WORDS_MAX: usize = 8 << 10;
 
 impl Running {
     /// How its nodes are.
@@ -32,9 +36,12 @@ impl Running {
                 last_end: view.last_end,
                 cause: view.cause.map(str::to_owned),
                 beats: status.as_ref().map(|status| status.beats),
+                incarnation: status.as_ref().map(|status| status.incarnation),
+                overruns: status.as_ref().map(|status| status.overruns),
                 beat_age_ns: status.as_ref().zip(member.heard).map(|(_, heard)| nanoseconds(heard.elapsed())),
                 edges: status.iter().flat_map(|status| &status.edges).cloned().map(edge).collect(),
                 gauges: status.into_iter().flat_map(|status| status.gauges).map(gauge).collect(),
+                last_words: newest_words(member.last_words.clone(), WORDS_MAX),
                 launch_pid: std::process::id(),
                 file: self.file.clone(),
             })

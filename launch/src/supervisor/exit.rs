@@ -63,9 +63,22 @@ pub(crate) struct End {
 }
 
 impl End {
+    /// Whether launch ended it for a fault, however well it then took its leave.
+    pub(crate) fn is_fault(&self) -> bool {
+        matches!(self.because, Some(Because::Hung(_) | Because::NotReady(_)))
+    }
+
     /// An end that launch had not asked for.
     pub(crate) fn by_itself(exit: Exit) -> End {
         End { exit, because: None, killed: false }
+    }
+
+    /// The exit code or the number of the signal.
+    pub(crate) fn code(&self) -> Option<i32> {
+        match self.exit {
+            Exit::Code(code) | Exit::Signal(code) => Some(code),
+            Exit::OutOfMemory(_) | Exit::NotStarted(_) => None,
+        }
     }
 
     /// Its cause as a word for machines: `exit_code`, `signal`, `watchdog`, `start_deadline`, `out_of_memory`, `not_started`, `asked`.

@@ -250,6 +250,18 @@ fn a_silent_work_loop_is_a_hang() {
 }
 
 #[test]
+fn a_hang_is_a_failure_however_well_the_process_ends_when_asked() {
+    for (when, after) in [(RestartWhen::OnFailure, "starting"), (RestartWhen::Never, "failed")] {
+        let restart = Restart { when, ..Restart::default() };
+        let mut world = World::new(vec![Plan { beats: true, restart, ..plan() }, plan()]);
+        world.event(Event::Beat { node: 0, incarnation: 1 });
+        assert_eq!(signals(&world.wait(SEC)), [(0, Force::Ask)]);
+        world.end(0, Exit::Code(0));
+        assert_eq!(world.state(0), after);
+    }
+}
+
+#[test]
 fn a_node_that_never_beat_is_not_watched() {
     let mut world = World::new(vec![plan()]);
     assert!(world.wait(1000 * SEC).is_empty());
@@ -678,7 +690,7 @@ proptest! {
         for fate in fates {
             let crashed = match &fate { Fate::End { node, .. } | Fate::Die { node, .. } => Some(*node), _ => None };
             let stopped_before = world.supervisor.stopping.is_some();
-            let before: Vec<_> = (0..plans.len()).map(|node| world.seen(node)).collect();
+            let before: Vec<_> = (0..world.supervisor.nodes.len()).map(|node| world.seen(node)).collect();
             let actions = world.happen(fate);
             if let Some(node) = crashed
                 && !stopped_before

@@ -14,6 +14,7 @@ use crate::desk::{Desk, lives, send, until, until_so};
 
 mod contain;
 mod desk;
+mod events;
 mod journal;
 mod reload;
 mod tools;

@@ -23,7 +23,7 @@ use crate::{
     key::Identity,
     listener,
     local::{Hub, Local},
-    report::Seldom,
+    report::{Figures, Gauges, Seldom},
     session::{self, Ended, Met},
 };
 
@@ -49,6 +49,7 @@ pub struct Link<L: Local> {
 struct Live {
     dialed: bool,
     session: AbortHandle,
+    gauges: Gauges,
 }
 
 /// The first of a session's two connections, waiting for the second.
@@ -105,6 +106,14 @@ impl<L: Local> Link<L> {
         self.live().get(&peer).is_some_and(|live| !live.session.is_finished())
     }
 
+    /// What the session with the peer measures; none while there is no session.
+    #[must_use]
+    pub fn figures(&self, peer: usize) -> Option<Figures> {
+        let live = self.live();
+        let live = live.get(&peer).filter(|live| !live.session.is_finished())?;
+        Some(live.gauges.figures())
+    }
+
     /// Whether a session that this peer dialed may begin.
     ///
     /// # Errors
@@ -153,13 +162,14 @@ impl<L: Local> Link<L> {
         let from =
             met.control.pipe.peer_address().map_or_else(|_| "a lost address".to_owned(), |from| from.to_string());
         info!("linked with {name} at {from}");
-        let running = session::run(self.hub.clone(), self.config.clone(), met);
+        let gauges = Gauges::default();
+        let running = session::run(self.hub.clone(), self.config.clone(), met, gauges.clone());
         let session = tokio::spawn(async move {
             let ended = running.await;
             warn!("lost {name}: {ended}");
             ended
         });
-        let live = Live { dialed, session: session.abort_handle() };
+        let live = Live { dialed, session: session.abort_handle(), gauges };
         if let Some(old) = self.live().insert(peer, live) {
             old.session.abort();
         }

@@ -13,6 +13,7 @@ use offboard_link::{
     link::Link,
     local::{Local, Source},
     outbox::Outgoing,
+    report::Figures,
 };
 use tokio::{net::TcpListener, sync::Mutex};
 use tracing::{info, warn};
@@ -67,8 +68,8 @@ async fn run() -> Result<()> {
     };
     let link = Link::new(config, identity, NodeSide::open(&node).await?);
     tokio::select! {
-        () = link.run(listener) => Ok(()),
-        () = beat(&node) => Ok(()),
+        () = link.clone().run(listener) => Ok(()),
+        () = beat(&node, &link) => Ok(()),
     }
 }
 
@@ -94,10 +95,27 @@ async fn listen(address: &str, identity: &Identity) -> Result<TcpListener> {
     Ok(listener)
 }
 
-/// Beats until `launch` asks the node to stop.
-async fn beat(node: &Node) {
+/// Beats and tells what is measured until `launch` asks the node to stop.
+async fn beat(node: &Node, link: &Link<NodeSide>) {
     let mut rate = node.every(BEAT);
-    while rate.tick().await.is_some() {}
+    while rate.tick().await.is_some() {
+        link.config.peers.iter().enumerate().for_each(|(number, peer)| measure(node, &peer.name, link.figures(number)));
+    }
+}
+
+/// One peer's gauges: what is not known has none.
+fn measure(node: &Node, peer: &str, figures: Option<Figures>) {
+    node.gauge(&format!("{peer}.connected"), f64::from(u8::from(figures.is_some())), "");
+    let figures = figures.unwrap_or_default();
+    for (what, value, unit) in [
+        ("rtt", figures.rtt_ms, "ms"),
+        ("offset", figures.offset_ms, "ms"),
+        ("rate", figures.rate_mbit, "Mbit/s"),
+        ("dropped", figures.dropped_percent, "%"),
+        ("stale", figures.stale_percent, "%"),
+    ] {
+        node.gauge(&format!("{peer}.{what}"), value, unit);
+    }
 }
 
 /// A node's edges, as the link sees them.

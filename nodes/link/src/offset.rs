@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use offboard::proto::Header;
+
 /// How old the best sample may be, in nanoseconds: in 10 s two quartz clocks part by less than a millisecond.
 const WINDOW_NS: i64 = 10_000_000_000;
 
@@ -79,6 +81,15 @@ impl Offset {
     #[must_use]
     pub fn rtt_min_ns(&self) -> Option<i64> {
         self.samples.iter().map(|sample| sample.rtt_ns).min()
+    }
+}
+
+/// Moves a header's stamps to another timeline; one that is not set stays so.
+pub fn shift(header: &mut Header, by_ns: i64) {
+    for stamp in [&mut header.sent_ns, &mut header.stamp_ns] {
+        if *stamp != 0 {
+            *stamp = stamp.saturating_add(by_ns);
+        }
     }
 }
 

@@ -18,10 +18,10 @@ use crate::{
     frame::{BULK_MAX, CONTROL_MAX, Frame, FrameError, WHOLE_SESSION, Want, data_head},
     interest::{match_offer, printable},
     local::{Hold, Hub, Local, Mailbox},
-    offset::{Offset, Sample},
+    offset::{Offset, Sample, shift},
     outbox::is_old,
     pipe::{Received, SEAL_MAX},
-    report::{Seldom, Stats},
+    report::{Gauges, Seldom, Stats},
 };
 
 /// How often each side asks whether the other is there.
@@ -129,6 +129,7 @@ struct Session<L: Local> {
     /// Incarnation and seq of the last message of each topic that we want.
     seen: Vec<(u64, u64)>,
     stats: Stats,
+    gauges: Gauges,
     complaints: Seldom,
     heard: Instant,
     began: Instant,
@@ -136,9 +137,9 @@ struct Session<L: Local> {
     stats_at: Instant,
 }
 
-/// Runs a session until it ends.
-pub async fn run<L: Local>(hub: Arc<Hub<L>>, config: Arc<Config>, met: Met) -> Ended {
-    let mut session = Session::new(hub, config, met);
+/// Runs a session until it ends; meanwhile `gauges` say what it measures.
+pub async fn run<L: Local>(hub: Arc<Hub<L>>, config: Arc<Config>, met: Met, gauges: Gauges) -> Ended {
+    let mut session = Session::new(hub, config, met, gauges);
     match session.live().await {
         Ok(never) => match never {},
         Err(ended) => {
@@ -149,7 +150,7 @@ pub async fn run<L: Local>(hub: Arc<Hub<L>>, config: Arc<Config>, met: Met) -> E
 }
 
 impl<L: Local> Session<L> {
-    fn new(hub: Arc<Hub<L>>, config: Arc<Config>, met: Met) -> Session<L> {
+    fn new(hub: Arc<Hub<L>>, config: Arc<Config>, met: Met, gauges: Gauges) -> Session<L> {
         let Met { control, mut bulk, peer, dialed } = met;
         bulk.trust(BULK_MAX);
         let wants = &config.peers[peer].wants;
@@ -172,6 +173,7 @@ impl<L: Local> Session<L> {
             fence_ns: None,
             seen,
             stats,
+            gauges,
             complaints: Seldom::default(),
             heard: now,
             began: now,
@@ -353,6 +355,7 @@ impl<L: Local> Session<L> {
             self.fence_ns = None;
             self.mailbox.outbox().moved();
         }
+        self.measure();
         self.pongs = self.pongs.saturating_add(1);
         if self.pongs < SYNC_PINGS {
             self.say_ping();
@@ -480,18 +483,14 @@ impl<L: Local> Session<L> {
         self.hub.local().now_ns()
     }
 
-    fn log_stats(&mut self) {
+    fn measure(&mut self) {
         let tallies = self.mailbox.outbox().tallies();
         self.stats.measured(&tallies, self.offset.rtt_min_ns(), self.offset.ns(), self.budget.rate());
-        debug!("{}: {}", self.peer().name, self.stats);
+        self.gauges.measure(&self.stats);
     }
-}
 
-/// Moves a header's stamps to another timeline; one that is not set stays so.
-fn shift(header: &mut Header, by_ns: i64) {
-    for stamp in [&mut header.sent_ns, &mut header.stamp_ns] {
-        if *stamp != 0 {
-            *stamp = stamp.saturating_add(by_ns);
-        }
+    fn log_stats(&mut self) {
+        self.measure();
+        debug!("{}: {}", self.peer().name, self.stats);
     }
 }
