@@ -72,6 +72,9 @@ enum Line<'a> {
 /// `chaos`.
 pub(crate) fn chaos(args: &ChaosArgs) -> Result<(), Failure> {
     let color = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    if args.within.is_zero() {
+        return Err(Failure::new(code::USAGE, "--for 0s breaks nothing; write for instance --for 60s"));
+    }
     let loaded = load(&args.files, &args.sets.sets, color)?;
     let subjects = subjects(&loaded);
     // Short enough to be typed.

@@ -33,7 +33,7 @@ Examples:
   launch stop robot                       stop a graph
 
 Exit codes: 0 well, 1 other, 2 usage, 69 not running, 70 a node gave up,
-78 bad graph file, 130 and 143 signals.";
+78 bad graph file, 130, 143 and 129 signals (INT, TERM, HUP).";
 
 const PS_HELP: &str = "\
 CPU is the mean since the process began, in percent of one core, as ps(1) has it: `launch top` shows how it is now.

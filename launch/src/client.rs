@@ -182,6 +182,23 @@ impl Client {
         }
     }
 
+    /// Asks the graph to end. One that hangs up instead of answering has ended.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub(crate) fn ask_to_end(&mut self) -> Result<(), Failure> {
+        let mut line = serde_json::to_vec(&Request::Stop { node: None }).unwrap_or_default();
+        line.push(b'\n');
+        let asked = self.stream.get_mut().write_all(&line).and_then(|()| self.answer());
+        match asked {
+            Ok(Some(Answer::Error(why))) => Err(Failure::new(code::NOT_RUNNING, why)),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(()),
+            Err(error) => Err(self.silent(&error)),
+        }
+    }
+
     /// Waits until launch has hung up: the graph is over.
     ///
     /// # Errors

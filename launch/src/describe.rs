@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -16,7 +17,9 @@ use offboard::graph::{Description, Program};
 
 use crate::{
     child::{Places, signal_group},
+    enter::Enter,
     supervisor::Force,
+    watch::{Stamp, stamp},
 };
 
 /// How long programs get to answer; they only print.
@@ -25,22 +28,46 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// The longest answer, in bytes.
 const ANSWER_MAX: u64 = 1 << 20;
 
+type Answers = BTreeMap<PathBuf, (Option<Stamp>, Option<Description>)>;
+
+/// What programs said of themselves, or that they did not answer, and which files they were then.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Memory(Arc<Mutex<Answers>>);
+
+impl Memory {
+    fn lock(&self) -> MutexGuard<'_, Answers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What the programs of a launch say of themselves. Each is asked once.
 #[derive(Debug)]
 pub(crate) struct Programs {
     places: Places,
-    answers: BTreeMap<PathBuf, Description>,
+    answers: Answers,
 }
 
 impl Programs {
-    /// Asks the programs that these words start in these folders.
-    pub(crate) fn ask(places: Places, runs: &[(PathBuf, Vec<String>)]) -> Programs {
+    /// Asks the programs that these words start in these folders. Those that answered before, or did not, are not asked again
+    /// until their file is another one: a foreign program may begin to drive instead of answering.
+    pub(crate) fn ask(places: Places, runs: &[(PathBuf, Vec<String>)], memory: &Memory) -> Programs {
         let programs: BTreeSet<PathBuf> = runs.iter().filter_map(|(dir, words)| asked(&places, dir, words)).collect();
         let until = Instant::now() + ANSWER_WITHIN;
-        let asked: Vec<(PathBuf, Question)> =
-            programs.into_iter().filter_map(|program| Some((program.clone(), Question::ask(&program)?))).collect();
-        let answers = asked.into_iter().filter_map(|(program, question)| Some((program, question.answer(until)?)));
-        Programs { answers: answers.collect(), places }
+        let mut answers = Answers::new();
+        let mut asked = Vec::new();
+        for program in programs {
+            let now = stamp(&program, true);
+            let known = memory.lock().get(&program).filter(|(then, _)| then.is_some() && *then == now).cloned();
+            match known {
+                Some(answer) => drop(answers.insert(program, answer)),
+                None => asked.push((Question::ask(&program), program, now)),
+            }
+        }
+        for (question, program, now) in asked {
+            answers.insert(program, (now, question.and_then(|question| question.answer(until))));
+        }
+        memory.lock().extend(answers.clone());
+        Programs { answers, places }
     }
 
     /// What is known of the program that these words start in this folder.
@@ -58,7 +85,7 @@ impl Programs {
     }
 
     fn description(&self, dir: &Path, words: &[String]) -> Option<&Description> {
-        self.answers.get(&asked(&self.places, dir, words)?)
+        self.answers.get(&asked(&self.places, dir, words)?)?.1.as_ref()
     }
 }
 
@@ -74,6 +101,19 @@ fn asked(places: &Places, dir: &Path, words: &[String]) -> Option<PathBuf> {
     (bare || places.is_ours(&program)).then_some(program)
 }
 
+/// What runs a program so that it ends with launch, whatever ends that: it is no node, so nobody else would end it.
+fn asking(program: &Path) -> Command {
+    if cfg!(test) {
+        // A test is not launch and knows no births.
+        return Command::new(program);
+    }
+    let mut command = Command::new("/proc/self/exe");
+    // The thread that asks waits for the answer: the signal that follows it comes with the end of launch only.
+    let enter = Enter { parent: std::process::id(), ends_at_once: true, ..Enter::default() };
+    command.args(enter.words()).arg(program);
+    command
+}
+
 struct Question {
     child: Child,
     text: Receiver<Vec<u8>>,
@@ -81,7 +121,7 @@ struct Question {
 
 impl Question {
     fn ask(program: &Path) -> Option<Question> {
-        let mut child = Command::new(program)
+        let mut child = asking(program)
             .arg("--describe")
             .process_group(0)
             .stdin(Stdio::null())
@@ -148,7 +188,7 @@ mod tests {
         let run = |name: &str| (dir.path().to_owned(), vec![name.to_owned()]);
         let began = Instant::now();
         let runs: Vec<_> = scripts.iter().map(|(name, _)| run(name)).chain([run("none")]).collect();
-        let programs = Programs::ask(places, &runs);
+        let programs = Programs::ask(places, &runs, &Memory::default());
         assert!(began.elapsed() < ANSWER_WITHIN * 2);
         let known = |name: &str| programs.program(dir.path(), &[name.to_owned()]);
         assert!(matches!(known("good"), Program::Described(description) if description.about == "good"));

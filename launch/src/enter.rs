@@ -22,6 +22,8 @@ use rustix::{
     thread::{CpuSet, sched_setaffinity},
 };
 
+use crate::child::is_scarcity;
+
 /// The hidden verb.
 pub(crate) const VERB: &str = "__enter";
 
@@ -30,6 +32,8 @@ pub(crate) const VERB: &str = "__enter";
 pub(crate) struct Enter {
     /// launch: with it the program is asked to end.
     pub(crate) parent: u32,
+    /// Not asked but ended: it is no node and has nothing to leave in order.
+    pub(crate) ends_at_once: bool,
     /// The files of its groups; it writes `0` to each.
     pub(crate) joins: Vec<PathBuf>,
     /// Open files.
@@ -52,6 +56,7 @@ impl Enter {
             join_word.push(join);
             words.push(join_word);
         }
+        words.extend(self.ends_at_once.then(|| word("ends_at_once", &1)));
         words.extend(self.files.map(|files| word("files", &files)));
         words.extend(self.data.map(|data| word("data", &data)));
         words.extend(self.nice.map(|nice| word("nice", &nice)));
@@ -73,6 +78,7 @@ impl Enter {
             let number = value.to_str();
             match &bytes[..split] {
                 b"parent" => enter.parent = number?.parse().ok()?,
+                b"ends_at_once" => enter.ends_at_once = true,
                 b"join" => enter.joins.push(PathBuf::from(value)),
                 b"files" => enter.files = Some(number?.parse().ok()?),
                 b"data" => enter.data = Some(number?.parse().ok()?),
@@ -127,13 +133,16 @@ fn limit(resource: Resource, value: u64) -> io::Result<()> {
     Ok(setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?)
 }
 
+/// The exit code of a birth that may go well the next time (sysexits EX_TEMPFAIL).
+pub(crate) const EX_TEMPFAIL: u8 = 75;
+
 /// The birth itself; it returns only when it failed, and has said why.
 pub(crate) fn main(mut words: impl Iterator<Item = OsString>) -> ExitCode {
     let Ok(told) = swap_input() else { return ExitCode::FAILURE };
-    let why = become_program(&mut words);
+    let Refused { why, scarce } = become_program(&mut words);
     // Nobody listens when launch is gone, too.
     let _ = io::Write::write_all(&mut fs::File::from(told), why.as_bytes());
-    ExitCode::FAILURE
+    if scarce { EX_TEMPFAIL.into() } else { ExitCode::FAILURE }
 }
 
 /// Takes the pipe away from the standard input, which the program finds empty. It closes by itself when the program begins.
@@ -144,25 +153,38 @@ fn swap_input() -> io::Result<OwnedFd> {
 }
 
 /// Why it could not.
-fn become_program(words: &mut impl Iterator<Item = OsString>) -> String {
-    let Some(enter) = Enter::read(words) else { return "its birth was not understood".to_owned() };
+struct Refused {
+    why: String,
+    /// For want of something that comes back.
+    scarce: bool,
+}
+
+impl From<String> for Refused {
+    fn from(why: String) -> Refused {
+        Refused { why, scarce: false }
+    }
+}
+
+fn become_program(words: &mut impl Iterator<Item = OsString>) -> Refused {
+    let Some(enter) = Enter::read(words) else { return "its birth was not understood".to_owned().into() };
     // launch starts nodes from the one thread that lives as long as itself: this signal follows the thread.
-    if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
-        return format!("it cannot be tied to launch: {}", io::Error::from(error));
+    let signal = if enter.ends_at_once { Signal::KILL } else { Signal::TERM };
+    if let Err(error) = set_parent_process_death_signal(Some(signal)) {
+        return format!("it cannot be tied to launch: {}", io::Error::from(error)).into();
     }
     let parent = getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
     if parent != Some(enter.parent) {
-        return "launch is gone".to_owned();
+        return "launch is gone".to_owned().into();
     }
     if let Err(why) = enter.apply() {
-        return why;
+        return why.into();
     }
-    let Some(program) = words.next() else { return "it has no program".to_owned() };
+    let Some(program) = words.next() else { return "it has no program".to_owned().into() };
     let path = PathBuf::from(&program);
     // The C library would have a shell try what the kernel does not know.
     let error =
         if is_unknown(&path) { rustix::io::Errno::NOEXEC.into() } else { Command::new(program).args(words).exec() };
-    refusal(&path, &error)
+    Refused { why: refusal(&path, &error), scarce: is_scarcity(&error) }
 }
 
 /// How programs begin, and how many bytes of them say for which processor they are; elf(5).
@@ -211,6 +233,7 @@ mod tests {
     fn what_is_done_before_the_program_fits_on_a_command_line() {
         let enter = Enter {
             parent: 7,
+            ends_at_once: true,
             joins: vec!["/sys/fs/cgroup/pids/offboard-7-1/t:a/tasks".into(), "/a=b --/tasks".into()],
             files: Some(64),
             data: Some(1 << 30),

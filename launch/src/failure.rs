@@ -3,7 +3,7 @@
 
 use std::io;
 
-use crate::supervisor::code;
+use crate::{supervisor::code, words::escape};
 
 /// A verb's failure.
 #[derive(Debug)]
@@ -17,7 +17,9 @@ pub(crate) struct Failure {
 impl Failure {
     /// A sentence of launch's.
     pub(crate) fn new(code: u8, sentence: impl std::fmt::Display) -> Failure {
-        Failure { code, text: format!("launch: {sentence}\n") }
+        // Names that somebody wrote may hold anything.
+        let lines: Vec<String> = sentence.to_string().lines().map(escape).collect();
+        Failure { code, text: format!("launch: {}\n", lines.join("\n")) }
     }
 
     /// A text that is drawn already.

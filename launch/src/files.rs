@@ -11,7 +11,13 @@ use std::{
 
 use offboard::graph::{self, Draft, Graph, Mistakes, Override};
 
-use crate::{child::Places, describe::Programs, failure::Failure, supervisor::code, watch::Source};
+use crate::{
+    child::Places,
+    describe::{Memory, Programs},
+    failure::Failure,
+    supervisor::code,
+    watch::Source,
+};
 
 /// How much of a file is read, in bytes: enough to see that it is too long for a graph file.
 const READ_MAX: u64 = 2 << 20;
@@ -48,7 +54,20 @@ impl From<Failure> for Unwell {
 /// # Errors
 /// All mistakes of all files, as people read them.
 pub(crate) fn load(files: &[PathBuf], sets: &[String], color: bool) -> Result<Vec<Loaded>, Failure> {
-    examine(files, sets).map_err(|unwell| match unwell {
+    load_knowing(files, sets, color, &Memory::default())
+}
+
+/// As [`load`]; programs that `memory` knows are not asked again.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_knowing(
+    files: &[PathBuf],
+    sets: &[String],
+    color: bool,
+    memory: &Memory,
+) -> Result<Vec<Loaded>, Failure> {
+    read(files, sets, memory).map_err(|unwell| match unwell {
         Unwell::Failure(failure) => failure,
         Unwell::Mistakes(mistakes) => Failure::drawn(code::BAD_GRAPH, mistakes.render(color)),
     })
@@ -59,6 +78,10 @@ pub(crate) fn load(files: &[PathBuf], sets: &[String], color: bool) -> Result<Ve
 /// # Errors
 /// Why the files are not well.
 pub(crate) fn examine(files: &[PathBuf], sets: &[String]) -> Result<Vec<Loaded>, Unwell> {
+    read(files, sets, &Memory::default())
+}
+
+fn read(files: &[PathBuf], sets: &[String], memory: &Memory) -> Result<Vec<Loaded>, Unwell> {
     let overrides: Result<Vec<Override>, String> = sets.iter().map(|text| Override::parse(text)).collect();
     let overrides = overrides.map_err(|error| Failure::new(code::USAGE, format!("--set {error}")))?;
     once_each(files)?;
@@ -68,7 +91,7 @@ pub(crate) fn examine(files: &[PathBuf], sets: &[String]) -> Result<Vec<Loaded>,
         .iter()
         .flat_map(|draft| draft.programs().into_iter().map(|(_, words)| (draft.dir().to_owned(), words)))
         .collect();
-    let programs = Programs::ask(Places::here(), &runs);
+    let programs = Programs::ask(Places::here(), &runs, memory);
     let graphs = graph::check(drafts, &|dir, words| programs.program(dir, words)).map_err(Unwell::Mistakes)?;
     let loaded = graphs.into_iter().zip(files).zip(sources).map(|((graph, file), sources)| Loaded {
         beats: graph.nodes.iter().map(|spec| programs.is_described(&graph.dir, &spec.run)).collect(),
@@ -98,13 +121,18 @@ fn once_each(files: &[PathBuf]) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`load`].
-pub(crate) fn load_again(files: &[PathBuf], sets: &[String], color: bool) -> Result<Vec<Loaded>, Failure> {
+pub(crate) fn load_again(
+    files: &[PathBuf],
+    sets: &[String],
+    color: bool,
+    memory: &Memory,
+) -> Result<Vec<Loaded>, Failure> {
     let pipe = |file: &&PathBuf| file.metadata().is_ok_and(|found| !found.is_file());
     if let Some(file) = files.iter().find(pipe) {
         let text = format!("{} is no file that can be read again; stop its graph and launch it anew", file.display());
         return Err(Failure::new(code::BAD_GRAPH, text));
     }
-    load(files, sets, color)
+    load_knowing(files, sets, color, memory)
 }
 
 fn draft(file: &Path, overrides: &[Override]) -> Result<(Draft, Vec<Source>), Failure> {

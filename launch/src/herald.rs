@@ -76,7 +76,11 @@ async fn run() -> Result<()> {
                 due = due.min(Instant::now() + STATUS_SOON);
             }
             () = sleep_until(due), if status.wanted() => {
-                status.send(look(node.graph(), &control).await?).await?;
+                match look(node.graph(), &control).await {
+                    Ok(looked) => status.send(looked).await?,
+                    // It is busy, or was stopped for a while. Should it be gone, the events end.
+                    Err(error) => eprintln!("WARN no status this time: {error}"),
+                }
                 due = Instant::now() + 2 * STATUS_EVERY;
             }
             () = sleep(LOOK_EVERY), if !begun => begun = events.wanted() || Instant::now() >= first,

@@ -39,7 +39,12 @@ fn meant(written: Option<&str>) -> Result<Vec<Client>, Failure> {
     let mut clients = some_running()?;
     if let Some(written) = written {
         let names: Vec<Names> = clients.iter().map(|client| (client.graph.clone(), Vec::new())).collect();
-        let target = find(written, &names).map_err(|why| Failure::new(code::NOT_RUNNING, why))?;
+        let target = find(written, &names).map_err(|why| {
+            Failure::new(
+                code::NOT_RUNNING,
+                format!("{why}\n  events takes a graph; `launch events | grep NODE` shows one node's"),
+            )
+        })?;
         clients.retain(|client| target == Target::Graph(client.graph.clone()));
     }
     Ok(clients)

@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offboard::graph::NodeName;
+use offboard::{
+    graph::NodeName,
+    wiring::{LAUNCH, LINK},
+};
 
 use crate::{
     cli::{Lang, NewVerb},
@@ -49,6 +52,12 @@ pub(crate) fn new(verb: &NewVerb) -> Result<(), Failure> {
     let NewVerb::Node { name, lang, dir } = verb;
     let name: NodeName = name.parse().map_err(|why| Failure::new(code::USAGE, why))?;
     let name = name.as_str();
+    if [LAUNCH, LINK].contains(&name) {
+        return Err(Failure::new(
+            code::USAGE,
+            format!("no node can be named {name}: launch adds one of that name itself"),
+        ));
+    }
     let dir = dir.clone().unwrap_or_else(|| PathBuf::from(name));
     if fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file() {
         let why = format!("{} is there already; choose another name, or --dir FOLDER", dir.display());
@@ -87,7 +96,11 @@ fn python(name: &str) -> Vec<Sheet> {
 }
 
 fn graph(name: &str, run: &str) -> Sheet {
-    let text = include_str!("new/graph.toml.in").replace("RUN", run).replace("GRAPH", &format!("{name}.toml"));
+    let source = if name == "source" { "numbers" } else { "source" };
+    let text = include_str!("new/graph.toml.in")
+        .replace("OTHER", source)
+        .replace("RUN", run)
+        .replace("GRAPH", &format!("{name}.toml"));
     sheet(&format!("{name}.toml"), name, &text)
 }
 

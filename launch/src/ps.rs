@@ -1,7 +1,10 @@
 //! `ps`, `start`, `stop`, `restart` and `reload`: people and the running graphs' nodes.
 //! It never touches a process itself.
 
-use std::time::Duration;
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use offboard::wiring::LAUNCH;
 use serde::Serialize;
@@ -16,6 +19,10 @@ use crate::{
     usage::{Usage, usages},
     words::{escape, memory, span, table},
 };
+
+/// How long a node may take to stop, and how often is looked whether it has.
+const STOP_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Which nodes to show.
 pub(crate) fn ps(written: Option<&str>, json: bool) -> Result<(), Failure> {
@@ -92,9 +99,13 @@ pub(crate) fn stop(written: Option<&str>) -> Result<(), Failure> {
     let mut clients = some_running()?;
     let names = names(&mut clients)?;
     match meant(written, &names, "stop")? {
-        Target::Node(graph, node) => tell(&mut clients, &graph, &Request::Stop { node: Some(node) }),
+        Target::Node(graph, node) => {
+            tell(&mut clients, &graph, &Request::Stop { node: Some(node.clone()) })?;
+            until_ended(&mut clients, &graph, &node)
+        }
         Target::Graph(graph) => {
-            tell(&mut clients, &graph, &Request::Stop { node: None })?;
+            // With nothing left to end it is over before it can answer: it hangs up, which is waited for.
+            clients.iter_mut().filter(|client| client.graph == graph).try_for_each(Client::ask_to_end)?;
             clients.iter_mut().filter(|client| client.graph == graph).try_for_each(Client::wait_for_end)
         }
     }
@@ -138,6 +149,22 @@ fn meant(written: Option<&str>, names: &[Names], verb: &str) -> Result<Target, F
             Err(Failure::new(code::USAGE, text))
         }
     }
+}
+
+/// Waits until a node that was asked to stop has no process any more: its grace bounds that.
+fn until_ended(clients: &mut [Client], graph: &str, node: &str) -> Result<(), Failure> {
+    let began = Instant::now();
+    while began.elapsed() < STOP_WITHIN {
+        let mut ends = false;
+        for client in clients.iter_mut().filter(|client| client.graph == graph) {
+            ends = client.nodes()?.iter().any(|view| view.node == node && view.state == "stopping");
+        }
+        if !ends {
+            return Ok(());
+        }
+        sleep(LOOK_EVERY);
+    }
+    Err(Failure::new(code::OTHER, format!("{graph}:{node} has not stopped within {STOP_WITHIN:?}")))
 }
 
 fn on_node(written: &str, verb: &str, request: impl Fn(String) -> Request) -> Result<(), Failure> {

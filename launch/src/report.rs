@@ -24,7 +24,7 @@ pub(crate) fn sentence(node: &str, report: &Report) -> (Level, String) {
         Report::Lost => {
             (Level::Error, format!("{node} was killed and is still there: it waits in the kernel for a device"))
         }
-        Report::Ended { end: End { exit: Exit::NotStarted(why), .. }, again, .. } => {
+        Report::Ended { end: End { exit: Exit::NotStarted(why) | Exit::NotYet(why), .. }, again, .. } => {
             (Level::Warn, format!("{node} cannot be started: {why}; tried again {}", when(*again)))
         }
         // That it hangs or was not ready was said when it was asked to end.

@@ -23,8 +23,9 @@ use crate::{
     cgroup::Cgroups,
     child::Places,
     control::{self, Asked, Request, TopicView},
+    describe::Memory,
     failure::Failure,
-    files::{Loaded, load},
+    files::{Loaded, load_knowing},
     guard::Guard,
     heartbeat::{self, Beat},
     lock::{self, Holder, Refused},
@@ -40,6 +41,9 @@ mod reloading;
 
 /// How many heartbeats wait to be taken in; more stay in the kernel, and the nodes drop what does not fit there.
 const BEATS_MAX: usize = 256;
+
+/// How many programs that began wait to be taken in; their news waits where it is.
+const BEGUN_MAX: usize = 64;
 
 /// How many requests wait.
 const ASKED_MAX: usize = 16;
@@ -63,7 +67,8 @@ pub(crate) struct Orders {
 /// # Errors
 /// When nothing was started: a file is wrong, a graph runs already, the system refuses.
 pub(crate) fn run(orders: &Orders) -> Result<u8, Failure> {
-    let loaded = load(&orders.files, &orders.sets, orders.color)?;
+    let memory = Memory::default();
+    let loaded = load_knowing(&orders.files, &orders.sets, orders.color, &memory)?;
     let sources = loaded.iter().map(|loaded| loaded.sources.clone()).collect();
     let run = format!("{}-{:x}", process::id(), clock::monotonic_ns());
     let mut ready = claim(loaded, &run)?;
@@ -74,6 +79,7 @@ pub(crate) fn run(orders: &Orders) -> Result<u8, Failure> {
     // Orphans of ended nodes become our children, so that none stays as a zombie where process 1 does not care.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let guard = Guard::start(&run, &cgroups.folders(), cgroups.leaf())?;
+    let (begin, begun) = mpsc::channel(BEGUN_MAX);
     let shell = Shell {
         began: Instant::now(),
         guard: Some(guard),
@@ -82,11 +88,12 @@ pub(crate) fn run(orders: &Orders) -> Result<u8, Failure> {
         logs: Arc::clone(&logs),
         places: Places::here(),
         clock_offset_ns: clock::sample_offset_ns(),
+        begun: begin,
         verbose: std::env::var("LAUNCH_LOG").is_ok_and(|level| matches!(level.as_str(), "debug" | "trace")),
     };
-    let reloading = Reloading::new(orders, sources);
+    let reloading = Reloading::new(orders, sources, memory);
     let mut launch = Launch { shell, graphs: Vec::new(), reloading };
-    let ran = runtime.block_on(launch.run(ready));
+    let ran = runtime.block_on(launch.run(ready, begun));
     drop(runtime);
     let Launch { shell, mut graphs, .. } = launch;
     graphs.iter_mut().for_each(Running::release);
@@ -167,6 +174,7 @@ struct Ears {
     hang_up: Option<Signal>,
     child: Signal,
     beats: mpsc::Receiver<(usize, Beat)>,
+    begun: mpsc::Receiver<u32>,
     asked: mpsc::Receiver<Asked>,
     changes: Option<mpsc::Receiver<Vec<Changed>>>,
 }
@@ -174,6 +182,7 @@ struct Ears {
 enum Heard {
     Stop(u8),
     Child,
+    Begun(u32),
     Asked(Asked),
     Read(Finished),
     Changed(Vec<Changed>),
@@ -182,9 +191,9 @@ enum Heard {
 }
 
 impl Launch {
-    async fn run(&mut self, ready: Vec<Ready>) -> io::Result<()> {
+    async fn run(&mut self, ready: Vec<Ready>, begun: mpsc::Receiver<u32>) -> io::Result<()> {
         // Before the first node: its end must not be missed.
-        let mut ears = self.listen(ready)?;
+        let mut ears = self.listen(ready, begun)?;
         self.greet();
         for graph in &mut self.graphs {
             graph.happen(Event::Begin, &mut self.shell);
@@ -197,6 +206,7 @@ impl Launch {
                 Heard::Asked(asked) => self.answer(asked),
                 Heard::Read(finished) => self.take_in_files(finished),
                 Heard::Changed(changes) => self.take_in_changes(changes),
+                Heard::Begun(pid) => self.graphs.iter_mut().for_each(|graph| graph.begun(pid, &mut self.shell)),
                 Heard::Beats => self.take_in(&mut beats),
                 Heard::Time => {}
             }
@@ -206,7 +216,7 @@ impl Launch {
         Ok(())
     }
 
-    fn listen(&mut self, ready: Vec<Ready>) -> io::Result<Ears> {
+    fn listen(&mut self, ready: Vec<Ready>, begun: mpsc::Receiver<u32>) -> io::Result<Ears> {
         let (beat, beats) = mpsc::channel(BEATS_MAX);
         let (ask, asked) = mpsc::channel(ASKED_MAX);
         let mut place = 0;
@@ -229,6 +239,7 @@ impl Launch {
             hang_up,
             child: signal(SignalKind::child())?,
             beats,
+            begun,
             asked,
             changes: self.watch()?,
         })
@@ -250,7 +261,8 @@ impl Launch {
                 self.shell.logs.say(&graph.voice, Level::Warn, &text);
             }
         }
-        let topics: Vec<TopicView> = self.graphs.iter().flat_map(|graph| graph.topics().iter().cloned()).collect();
+        let topics: Vec<TopicView> =
+            self.graphs.iter().flat_map(Running::topics).filter(|topic| topic.publisher != LAUNCH).cloned().collect();
         let hz = worth_watching(&topics).map(|topic| format!(" · launch topic hz {}", shortest(topic, &topics)));
         let text = format!("look: launch ps · launch topic list{} · Ctrl-C stops", hz.unwrap_or_default());
         self.shell.logs.say(&self.voice(), Level::Info, &text);
@@ -262,7 +274,8 @@ impl Launch {
     }
 
     fn due(&self) -> Option<Instant> {
-        self.graphs.iter().filter_map(Running::due).min().map(|due| self.shell.began + due)
+        let graphs = self.graphs.iter().filter_map(Running::due).min().map(|due| self.shell.began + due);
+        graphs.into_iter().chain(self.due_again()).min()
     }
 
     fn stop(&mut self, code: u8) {
@@ -349,6 +362,7 @@ impl Ears {
             Some(asked) = self.asked.recv() => Heard::Asked(asked),
             finished = reloading.finished() => Heard::Read(finished),
             Some(changes) = changes => Heard::Changed(changes),
+            Some(pid) = self.begun.recv() => Heard::Begun(pid),
             _ = self.beats.recv_many(beats, BEATS_MAX) => Heard::Beats,
             () = sleep_until(due.into()) => Heard::Time,
         }

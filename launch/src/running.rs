@@ -11,7 +11,7 @@ use offboard::{
     graph::Graph,
     wiring::{LAUNCH, RunDir, taps, wire},
 };
-use tokio::task::AbortHandle;
+use tokio::{sync::mpsc, task::AbortHandle};
 
 use self::{member::Member, plans::plans, views::topic};
 use crate::{
@@ -57,6 +57,8 @@ pub(crate) struct Shell {
     pub(crate) places: Places,
     /// The steady timeline of all nodes.
     pub(crate) clock_offset_ns: i64,
+    /// Takes the processes whose programs have begun.
+    pub(crate) begun: mpsc::Sender<u32>,
     /// Whether launch tells of what went well, too.
     pub(crate) verbose: bool,
 }
@@ -77,8 +79,6 @@ pub(crate) struct Running {
     pub(crate) feed: Arc<Feed>,
     supervisor: Supervisor,
     members: Vec<Member>,
-    /// Which of them move things.
-    motors: Vec<bool>,
     /// Process groups whose leader ended and which are being cleared.
     clearing: Vec<(Node, u32)>,
     /// When to look at them next.
@@ -122,7 +122,6 @@ impl Running {
             topics: topics.collect(),
             feed: Feed::new(),
             members: members.collect(),
-            motors: plans.iter().map(|plan| plan.motor).collect(),
             supervisor: Supervisor::new(plans, seed(&shell.run, place)),
             clearing: Vec::new(),
             look_at: Duration::ZERO,
@@ -196,6 +195,13 @@ impl Running {
         }
     }
 
+    /// The program of a process has begun; whose, if it is one of this graph's nodes.
+    pub(crate) fn begun(&mut self, pid: u32, shell: &mut Shell) {
+        if let Some(node) = self.supervisor.node_of(pid) {
+            self.happen(Event::Begun { node, pid }, shell);
+        }
+    }
+
     /// A process ended; false when it was none of this graph's nodes.
     pub(crate) fn reaped(&mut self, pid: u32, exit: &Exit, shell: &mut Shell) -> bool {
         let Some(node) = self.supervisor.node_of(pid) else { return false };
@@ -206,12 +212,17 @@ impl Running {
             member.pipes.drain(..).for_each(|pipe| pipe.finish());
             member.keep_last_words();
             exit = member.judge(exit);
+            member.group_is_gone = !child::group_exists(pid);
             // Whoever cannot leave the node's control group need not be looked for.
             if member.cgroup.is_none() {
                 let says =
                     [(RUN_VARIABLE, shell.run.as_str()), ("LAUNCH_GRAPH", &self.name), ("LAUNCH_NODE", &member.name)];
                 member.strays = child::strays(&says, pid);
             }
+        }
+        // It may have ended before that was heard.
+        if !matches!(exit, Exit::NotStarted(_) | Exit::NotYet(_)) {
+            self.happen(Event::Begun { node, pid }, shell);
         }
         let left = self.is_left(node, pid);
         if left {
@@ -248,6 +259,9 @@ impl Running {
                 self.happen(Event::Stop { code: code::OK }, shell);
                 Answer::Done
             }
+            Request::Stop { node: Some(node) } if node == LAUNCH => {
+                Answer::Error(format!("the node {LAUNCH} publishes what launch knows; it ends with the graph"))
+            }
             Request::Stop { node: Some(node) } => self.ask_node(node, Event::StopNode, shell),
             Request::Start { node } => self.ask_node(node, Event::StartNode, shell),
             Request::Restart { node } => self.ask_node(node, Event::RestartNode, shell),
@@ -282,7 +296,8 @@ impl Running {
         Some(match member.spawn(shell) {
             Ok(pid) => {
                 if let Some(guard) = &mut shell.guard {
-                    guard.add(Started { pid, motor: self.motors.get(node).copied().unwrap_or_default() });
+                    let motor = self.supervisor.seat(node).is_some_and(|(_, plan)| plan.motor);
+                    guard.add(Started { pid, motor });
                 }
                 Event::Started { node, pid }
             }
@@ -291,8 +306,11 @@ impl Running {
     }
 
     fn signal(&mut self, node: Node, pid: u32, force: Force) {
-        child::signal_group(pid, force);
         let Some(member) = self.members.get_mut(node) else { return };
+        // A number that is free may be another group's by now.
+        if !member.group_is_gone {
+            child::signal_group(pid, force);
+        }
         member.strays.iter().for_each(|stray| stray.signal(force));
         match (&mut member.cgroup, force) {
             (Some(cgroup), Force::Ask) => cgroup.ask(pid),
@@ -320,6 +338,9 @@ impl Running {
         let name = if member.name == LAUNCH { "the node launch" } else { &member.name };
         let (level, text) = sentence(name, report);
         self.tell(node, member, report, &text, shell);
+        if let (Report::Removed, Some(cgroup)) = (report, &member.cgroup) {
+            cgroup.remove();
+        }
         if level == Level::Debug && !shell.verbose {
             return;
         }

@@ -11,7 +11,13 @@ use offboard::graph::{Description, Port, Program};
 use prost_reflect::DescriptorPool;
 use serde_json::{Map, Value, json};
 
-use crate::{child::Places, describe::Programs, failure::Failure, print::print, supervisor::code};
+use crate::{
+    child::Places,
+    describe::{Memory, Programs},
+    failure::Failure,
+    print::print,
+    supervisor::code,
+};
 
 const BASE: &str = include_str!("schema/base.json");
 
@@ -30,7 +36,7 @@ pub(crate) fn schema() -> Result<(), Failure> {
     let names: Vec<String> = nodes(&places);
     let here = Path::new("/").to_owned();
     let runs: Vec<_> = names.iter().map(|name| (here.clone(), vec![name.clone()])).collect();
-    let programs = Programs::ask(places, &runs);
+    let programs = Programs::ask(places, &runs, &Memory::default());
     let described = names.into_iter().filter_map(|name| match programs.program(&here, std::slice::from_ref(&name)) {
         Program::Described(description) => Some((name, description)),
         _ => None,

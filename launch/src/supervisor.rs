@@ -40,6 +40,9 @@ const LATE: Duration = Duration::from_millis(250);
 /// How long to wait for file descriptors, processes or memory to come back.
 const SCARCE: Duration = Duration::from_millis(500);
 
+/// How often it is told that a node still waits for that: once a minute.
+const SCARCE_TOLD_EVERY: u32 = 120;
+
 /// The nodes of one graph.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
@@ -66,6 +69,7 @@ impl Supervisor {
         match event {
             Event::Begin => {}
             Event::Started { node, pid } => self.started(node, pid),
+            Event::Begun { node, pid } => self.begun(node, pid),
             Event::NotStarted { node, why, scarce } => self.not_started(node, why, scarce),
             Event::Beat { node, incarnation } => self.beat(node, incarnation),
             Event::Ended { node, pid, exit, left } => self.ended(node, pid, exit, left),
@@ -92,6 +96,16 @@ impl Supervisor {
     /// Whose process this is.
     pub(crate) fn node_of(&self, pid: u32) -> Option<Node> {
         self.nodes.iter().position(|it| it.pid() == Some(pid))
+    }
+
+    /// How the last process of a place ended, also when its node was removed.
+    pub(crate) fn last_end(&self, node: Node) -> Option<&End> {
+        self.nodes.get(node)?.last_end.as_ref()
+    }
+
+    /// How often a new process took the place of an old one.
+    pub(crate) fn restarts(&self, node: Node) -> u32 {
+        self.nodes.get(node).map_or(0, |it| it.starts.saturating_sub(1))
     }
 
     /// How a node is at `now`.
@@ -125,16 +139,25 @@ impl Supervisor {
         if !matches!(it.state, State::Starting { pid: None, .. }) {
             return;
         }
-        (it.since, it.heard, it.refused_forks) = (now, now, 0);
+        (it.since, it.heard, it.refused_forks, it.is_lost) = (now, now, 0, false);
         it.previous = it.incarnation.take().or(it.previous);
         it.starts += 1;
         let report = Report::Started { pid, starts: it.starts };
-        it.state = State::Starting { pid: Some(pid), due: Some(now + it.plan.ready) };
-        let beats = it.beats();
+        // Who sends no heartbeats has no word to be late with.
+        let due = it.beats().then_some(now + it.plan.ready);
+        it.state = State::Starting { pid: Some(pid), due };
+        it.begun = false;
         self.report(node, report);
         if stopping {
             self.ask(node, Because::Asked, Then::Stay);
-        } else if !beats {
+        }
+    }
+
+    /// Who sends no heartbeats is ready now: nobody can know better.
+    fn begun(&mut self, node: Node, pid: u32) {
+        let Some(it) = self.nodes.get_mut(node).filter(|it| it.pid() == Some(pid)) else { return };
+        it.begun = true;
+        if matches!(it.state, State::Starting { .. }) && !it.beats() {
             self.make_ready(node, pid);
         }
     }
@@ -146,13 +169,18 @@ impl Supervisor {
             return;
         }
         it.since = now;
-        let exit = Exit::NotStarted(why);
-        if !scarce || self.stopping.is_some() || it.removed {
-            return self.follow(node, End::by_itself(exit), Then::Judge);
+        let exit = if scarce { Exit::NotYet(why) } else { Exit::NotStarted(why) };
+        self.follow(node, End::by_itself(exit), Then::Judge);
+    }
+
+    /// It could not begin, and that is no fault of its own: it is tried again and does not count against it.
+    fn not_yet(&mut self, node: Node, end: End) {
+        let Some(it) = self.nodes.get_mut(node) else { return };
+        it.state = State::Waiting { until: self.now + SCARCE };
+        it.waits += 1;
+        if it.waits % SCARCE_TOLD_EVERY != 1 {
+            return;
         }
-        // No fault of the node's: it does not count against it.
-        it.state = State::Waiting { until: now + SCARCE };
-        let end = End::by_itself(exit);
         self.report(node, Report::Ended { end, lived: Duration::ZERO, again: SCARCE });
     }
 
@@ -184,7 +212,7 @@ impl Supervisor {
     fn make_ready(&mut self, node: Node, pid: u32) {
         let Some(it) = self.nodes.get_mut(node) else { return };
         it.state = State::Ready { pid };
-        it.was_ready = true;
+        (it.was_ready, it.waits) = (true, 0);
         let after = self.now.saturating_sub(it.since);
         self.report(node, Report::Ready { after });
     }
@@ -250,6 +278,7 @@ impl Supervisor {
                 return self.fail(node, format!("{end}: restarting cannot help until its parameters are right"));
             }
             (RestartWhen::OnFailure | RestartWhen::Never, Exit::Code(0)) if !end.is_fault() => return self.done(node),
+            (_, Exit::NotYet(_)) => return self.not_yet(node, end),
             (RestartWhen::Never, _) => return self.fail(node, format!("{end}, and it is never restarted")),
             _ => {}
         }
@@ -379,7 +408,11 @@ impl Supervisor {
 
     /// A process survives KILL: the graph's end does not wait for it, its own next start does.
     fn lost(&mut self, node: Node) {
-        self.report(node, Report::Lost);
+        if let Some(it) = self.nodes.get_mut(node)
+            && !std::mem::replace(&mut it.is_lost, true)
+        {
+            self.report(node, Report::Lost);
+        }
         self.kill(node);
         if self.stopping.is_some()
             && let Some(it) = self.nodes.get_mut(node)
@@ -396,6 +429,11 @@ impl Supervisor {
 
     fn start_pending(&mut self) {
         if self.stopping.is_some() {
+            return;
+        }
+        // A new node may want the device of one that was removed: that one ends first, which KILL bounds.
+        let leaves = |it: &Supervised| it.removed && it.is_alive() && !it.was_killed();
+        if self.nodes.iter().any(leaves) {
             return;
         }
         for node in 0..self.nodes.len() {

@@ -44,8 +44,8 @@ mod window;
 /// How often to look, when nobody says.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Between the two looks of one print: long enough for two heartbeats of each node.
-const TWO_LOOKS: Duration = Duration::from_millis(500);
+/// Between the two looks of one print: long enough for three heartbeats of each node.
+const TWO_LOOKS: Duration = Duration::from_millis(1000);
 
 /// `top`.
 ///

@@ -183,7 +183,11 @@ fn follow(topic: &Found, until: UntilArgs, eye: &mut impl Eye) -> Result<(), Fai
             }
         }
         // However it ends, the last word is about all of it.
-        eye.tick(from.gaps())
+        eye.tick(from.gaps())?;
+        match until.within.filter(|_| seen == 0) {
+            Some(within) => Err(Failure::new(code::OTHER, format!("{} within {within:?}", why_silent(&topic.view)))),
+            None => Ok(()),
+        }
     })
 }
 

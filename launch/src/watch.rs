@@ -112,7 +112,7 @@ fn lock(watched: &Mutex<Watched>) -> MutexGuard<'_, Watched> {
 
 /// What one look sees of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     modified: (i64, i64),
     len: u64,
     inode: (u64, u64),
@@ -198,7 +198,7 @@ impl Program {
 }
 
 /// What is seen of a file; of what a program's words name, only programs and scripts.
-fn stamp(file: &Path, program: bool) -> Option<Stamp> {
+pub(crate) fn stamp(file: &Path, program: bool) -> Option<Stamp> {
     let found = fs::metadata(file).ok().filter(fs::Metadata::is_file)?;
     let runs = found.mode() & 0o111 != 0 || found.len() <= SCRIPT_MAX;
     let stamp =

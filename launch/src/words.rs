@@ -6,13 +6,31 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+/// JSON that a terminal shows as it is: what JSON lets stand that a terminal would obey is written as its number.
+pub(crate) fn escape_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Outside strings JSON has no such character; inside, a number means the same.
+        if commands(c) {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Whether a terminal obeys it instead of showing it. Bidirectional marks would let a line pretend to be another.
+fn commands(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    (c.is_control() && c != '\t') || turns
+}
+
 /// What a terminal would obey instead of show is shown escaped; a tab is harmless.
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        // Bidirectional marks would let a line pretend to be another.
-        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if (c.is_control() && c != '\t') || turns {
+        if commands(c) {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);
@@ -127,6 +145,14 @@ mod tests {
         assert_eq!(nearest("hz", ["echo", "list"]), None);
         assert_eq!(did_you_mean("camrea", ["camera"]), "; did you mean camera?");
         assert_eq!(did_you_mean("x", ["camera"]), "");
+    }
+
+    #[test]
+    fn json_keeps_its_meaning_when_it_is_made_harmless() {
+        let text = "a\u{1b}[2J\u{9b}\u{7f}\u{202e}é";
+        let json = escape_json(&serde_json::to_string(text).unwrap());
+        assert!(!json.chars().any(commands), "{json:?}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
     }
 
     #[test]

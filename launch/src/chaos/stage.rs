@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use offboard::clock;
+use offboard::{clock, wiring::LAUNCH};
 use tokio::time::sleep;
 
 use crate::{
@@ -80,7 +80,9 @@ impl Stage {
         let limit = Instant::now() + START_MAX + patience;
         loop {
             let mut clients = running_in(&self.dir)?;
-            let views: Vec<_> = clients.iter_mut().filter_map(|client| client.nodes().ok()).flatten().collect();
+            let views = clients.iter_mut().filter_map(|client| client.nodes().ok()).flatten();
+            // launch's own node is no part of any graph file.
+            let views: Vec<_> = views.filter(|view| view.node != LAUNCH).collect();
             if clients.len() == graphs && views.len() == nodes && views.iter().all(|view| is_up(&view.state)) {
                 return Ok(clients);
             }

@@ -133,7 +133,7 @@ pub(crate) struct RateArgs {
 pub(crate) struct PubArgs {
     #[command(flatten)]
     pub(crate) which: TopicArg,
-    /// The message, for instance '{"forward": 0.2}'; an array's elements may stand under "values"
+    /// The message, for instance '{"forward": 0.2, "source": "human"}'; an array's elements may stand under "values"
     #[arg(value_name = "JSON", default_value = "{}")]
     pub(crate) message: String,
     /// Publish one message

@@ -15,7 +15,7 @@ pub(crate) struct TopArgs {
     /// GRAPH, NODE or GRAPH:NODE; all when left out
     #[arg(add = ArgValueCandidates::new(complete::targets))]
     pub(crate) target: Option<String>,
-    /// Print once and end: two looks half a second apart, for rates
+    /// Print once and end: two looks a second apart, for rates
     #[arg(long)]
     pub(crate) once: bool,
     /// One JSON object a line, of a `kind`: node, topic, path or link; once unless --every is given
@@ -28,7 +28,7 @@ pub(crate) struct TopArgs {
 
 /// What `top` tells of itself.
 pub(crate) const TOP_HELP: &str = "\
-Rates are those of the last three seconds, ages and hops of the last few hundred messages, losses since each node's start.
+Rates are those of the last three seconds (of one with --once), ages and hops of the last few hundred messages, losses since each node's start.
 CPU is in percent of one core; MEM shares out what several processes share (PSS). Both count a node's children too.
 A path goes from where something was sensed to the node that acts on it, found by the origin that messages carry. Its figures
 are ages on the clock of the machine where it ends, so they need no other machine's clock. Over its budget means: p99 is.
@@ -39,7 +39,7 @@ fn top_every(text: &str) -> Result<Duration, String> {
     let every = duration::parse(text)?;
     if every < EVERY_MIN {
         return Err(format!(
-            "{every:?} is too often: a node tells of itself four times a second, so 100ms is the least"
+            "{every:?} is too often: a node tells of itself three times a second, so 100ms is the least"
         ));
     }
     Ok(every)

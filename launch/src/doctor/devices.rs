@@ -20,8 +20,6 @@ struct Kind {
     folder: &'static str,
     /// What their names begin with.
     prefixes: &'static [&'static str],
-    /// The group that Debian gives them to.
-    group: &'static str,
     rights: Access,
     /// Said when there is none.
     absent: &'static str,
@@ -32,7 +30,6 @@ const KINDS: [Kind; 3] = [
         what: "camera",
         folder: "/dev",
         prefixes: &["video"],
-        group: "video",
         rights: Access::READ_OK.union(Access::WRITE_OK),
         absent: "none is plugged in; the camera node's device = \"pattern\" needs none",
     },
@@ -40,7 +37,6 @@ const KINDS: [Kind; 3] = [
         what: "gamepad",
         folder: "/dev/input",
         prefixes: &["js"],
-        group: "input",
         rights: Access::READ_OK,
         absent: "none is plugged in, or its driver is missing (modprobe joydev xpad)",
     },
@@ -48,7 +44,6 @@ const KINDS: [Kind; 3] = [
         what: "serial port",
         folder: "/dev",
         prefixes: &["ttyUSB", "ttyACM", "ttyAMA", "serial"],
-        group: "dialout",
         rights: Access::READ_OK.union(Access::WRITE_OK),
         absent: "none is there; the motor node's driver = \"virtual\" needs none",
     },
@@ -92,9 +87,14 @@ impl Kind {
 }
 
 fn refused(kind: &Kind, path: &Path) -> Finding {
+    refused_path(kind.what, path)
+}
+
+/// A device that is there but that this user may not use.
+pub(super) fn refused_path(what: impl std::fmt::Display, path: &Path) -> Finding {
     let gid = path.metadata().map(|found| found.gid()).ok();
-    let group = gid.and_then(group_name).unwrap_or_else(|| kind.group.to_owned());
-    let finding = Finding::new(kind.what, State::Bad, format!("{} may not be used by you", path.display()));
+    let group = gid.and_then(group_name).unwrap_or_else(|| "of the device".to_owned());
+    let finding = Finding::new(what, State::Bad, format!("{} may not be used by you", path.display()));
     let in_group =
         gid.is_some_and(|gid| rustix::process::getgroups().is_ok_and(|all| all.iter().any(|own| own.as_raw() == gid)));
     if in_group {

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{LAUNCH, Level};
-use crate::words::escape;
+use crate::words::{escape, escape_json};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -109,9 +109,7 @@ pub(crate) fn text(look: Look, voice: &Voice, level: Level, message: &str) -> St
 /// A line for machines, with its end.
 pub(crate) fn json(voice: &Voice, ts: &str, level: Level, message: &str) -> String {
     let line = Line { ts, graph: voice.graph.as_deref(), node: &voice.node, level, message };
-    let mut line = serde_json::to_string(&line).unwrap_or_default();
-    line.push('\n');
-    line
+    escape_json(&serde_json::to_string(&line).unwrap_or_default()) + "\n"
 }
 
 #[cfg(test)]

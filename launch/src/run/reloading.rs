@@ -1,19 +1,28 @@
 //! Graph files that are read again while their graphs run: in a thread, one reading at a time.
 //! It never changes a graph by itself and never makes the loop wait.
 
-use std::{io, path::PathBuf, thread};
+use std::{
+    io,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Launch, Orders};
 use crate::{
     control::Answer,
+    describe::Memory,
     failure::Failure,
     files::{Loaded, load_again},
     logs::Level,
     supervisor::code,
     watch::{Changed, Source, Watch, Watched},
 };
+
+/// How soon files that were wrong are read again when changes are followed. Programs that answered are not asked again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What was read: graphs, or all mistakes.
 type Read = Result<Vec<Loaded>, Failure>;
@@ -24,6 +33,8 @@ pub(super) struct Reloading {
     /// The files and overrides of the command line.
     files: Vec<PathBuf>,
     sets: Vec<String>,
+    /// What programs answered: they are not asked again while they may be driving.
+    memory: Memory,
     /// What each graph was read from when it was last taken in.
     sources: Vec<Vec<Source>>,
     /// Whether changes are followed, and who sees them.
@@ -34,6 +45,8 @@ pub(super) struct Reloading {
     next: Wishes,
     /// The mistakes of the last reading, which are told once.
     mistakes: Option<String>,
+    /// While the files are wrong: when to read them again, for what mends them may be a file that is not looked at.
+    again: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -77,16 +90,18 @@ impl Wishes {
 
 impl Reloading {
     /// Nothing is read yet. `sources` are the files that each graph was read from.
-    pub(super) fn new(orders: &Orders, sources: Vec<Vec<Source>>) -> Reloading {
+    pub(super) fn new(orders: &Orders, sources: Vec<Vec<Source>>, memory: Memory) -> Reloading {
         Reloading {
             files: orders.files.clone(),
             sets: orders.sets.clone(),
+            memory,
             sources,
             follows: orders.watch,
             watch: None,
             under_way: None,
             next: Wishes::default(),
             mistakes: None,
+            again: None,
         }
     }
 
@@ -121,9 +136,17 @@ impl Launch {
         Watched { files: self.reloading.sources.concat(), programs: programs.collect() }
     }
 
+    /// When files that were wrong are to be read again.
+    pub(super) fn due_again(&self) -> Option<Instant> {
+        self.reloading.again
+    }
+
     /// Begins to read the files of the graphs that run, if that is wished and nothing is being read.
     pub(super) fn read_again(&mut self) {
         let reloading = &mut self.reloading;
+        if reloading.again.is_some_and(|due| due <= Instant::now()) {
+            (reloading.again, reloading.next.seen) = (None, true);
+        }
         let is_wished = reloading.next.seen || !reloading.next.asked.is_empty();
         if reloading.under_way.is_some() || !is_wished {
             return;
@@ -132,9 +155,9 @@ impl Launch {
         let graphs: Vec<usize> = (0..reloading.files.len()).filter(runs).collect();
         let files: Vec<PathBuf> = graphs.iter().filter_map(|place| reloading.files.get(*place).cloned()).collect();
         let (tell, read) = oneshot::channel();
-        let sets = reloading.sets.clone();
+        let (sets, memory) = (reloading.sets.clone(), reloading.memory.clone());
         // Programs are asked what they are, which may take seconds. Coloured: where no colours are wanted they are taken off.
-        let work = move || drop(tell.send(load_again(&files, &sets, true)));
+        let work = move || drop(tell.send(load_again(&files, &sets, true, &memory)));
         // A thread that cannot be made drops its end of the channel: that is heard as a failure.
         let _ = thread::Builder::new().name("reload".to_owned()).spawn(work);
         let wishes = std::mem::take(&mut reloading.next);
@@ -148,6 +171,7 @@ impl Launch {
             Err(failure) => self.refuse_files(&failure, &graphs, &mut wishes),
             Ok(loaded) => {
                 self.reloading.mistakes = None;
+                self.reloading.again = None;
                 for (place, loaded) in graphs.into_iter().zip(loaded) {
                     if wishes.mean(place) {
                         let answer = self.take_in_file(place, loaded);
@@ -201,6 +225,7 @@ impl Launch {
             text.lines().for_each(|line| self.shell.logs.say(&self.voice(), Level::Info, line));
         }
         self.reloading.mistakes = Some(text);
+        self.reloading.again = self.reloading.follows.then(|| Instant::now() + AGAIN_AFTER);
     }
 
     /// Follows what was seen to be changed.

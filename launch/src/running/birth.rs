@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
-use tokio::net::unix::pipe;
+use tokio::{net::unix::pipe, sync::mpsc};
 
 /// The longest reason why a program did not begin, in bytes.
 const WHY_MAX: usize = 4 << 10;
@@ -20,16 +20,21 @@ pub(super) struct Birth {
 }
 
 impl Birth {
-    /// Follows a pipe until its end. Needs a tokio runtime.
+    /// Follows the pipe of a process until its end, and tells `begun` when its program has. Needs a tokio runtime.
     ///
     /// # Errors
     /// When the system refuses.
-    pub(super) fn follow(from: OwnedFd) -> io::Result<Birth> {
+    pub(super) fn follow(from: OwnedFd, pid: u32, begun: mpsc::Sender<u32>) -> io::Result<Birth> {
         let pipe = Arc::new(pipe::Receiver::from_owned_fd(from)?);
         let birth = Birth { why: Arc::default(), pipe: Arc::downgrade(&pipe) };
         let why = Arc::clone(&birth.why);
         tokio::spawn(async move {
             while pipe.readable().await.is_ok() && drain(&mut lock(&why), |block| pipe.try_read(block)) {}
+            let began = lock(&why).is_empty();
+            if began {
+                // launch may be about to end.
+                let _ = begun.send(pid).await;
+            }
         });
         Ok(birth)
     }

@@ -11,9 +11,9 @@ use super::{Shell, birth::Birth};
 use crate::{
     cgroup::Group,
     child::{self, LOG_VARIABLE, RUN_VARIABLE, Start, Stray},
-    enter::Enter,
+    enter::{EX_TEMPFAIL, Enter},
     herald,
-    logs::Voice,
+    logs::{File, Voice},
     output::{NodeLog, Pipe},
     supervisor::Exit,
 };
@@ -46,6 +46,8 @@ pub(super) struct Member {
     pub(super) cgroup: Option<Group>,
     /// Of the newest process: whether its program began.
     birth: Birth,
+    /// Of the newest process: nothing of its group was left when it ended.
+    pub(super) group_is_gone: bool,
     /// Of the newest process: forks that were refused to it.
     pub(super) refused_forks: u64,
 }
@@ -71,13 +73,18 @@ impl Member {
         env.push((RUN_VARIABLE.to_owned(), shell.run.clone()));
         let limits = spec.map(|spec| spec.limits.clone()).unwrap_or_default();
         let dir = std::path::absolute(&graph.dir).unwrap_or_else(|_| graph.dir.clone());
-        let file = shell.logs.file(graph.name.as_str(), &wiring.name, &log, &dir);
+        // launch's own file is written by launch.
+        let file = match wiring.name.as_str() {
+            LAUNCH => File::default(),
+            name => shell.logs.file(graph.name.as_str(), name, &log, &dir),
+        };
         Member {
             cgroup: shell.cgroups.node(graph.name.as_str(), &wiring.name, &limits),
             limits,
             kept: log,
             birth: Birth::default(),
             refused_forks: 0,
+            group_is_gone: false,
             name: wiring.name.clone(),
             words: spec.map_or_else(|| added(&wiring.name), |spec| spec.run.clone()),
             dir,
@@ -123,7 +130,12 @@ impl Member {
         self.log.begin(child.pid);
         (self.pid, self.last_words) = (Some(child.pid), last_words);
         (self.status, self.heard, self.strays, self.refused_forks) = (Vec::new(), None, Vec::new(), 0);
-        self.birth = Birth::follow(child.birth).unwrap_or_default();
+        self.group_is_gone = false;
+        self.birth = Birth::follow(child.birth, child.pid, shell.begun.clone()).unwrap_or_else(|_| {
+            // Without that news it is taken for begun.
+            let _ = shell.begun.try_send(child.pid);
+            Birth::default()
+        });
         let pipes = [child.stdout, child.stderr].map(|pipe| Pipe::follow(pipe, Arc::clone(&self.log)));
         self.pipes = pipes.into_iter().filter_map(Result::ok).collect();
         Ok(child.pid)
@@ -133,6 +145,7 @@ impl Member {
     fn enter(&self, shell: &Shell) -> Enter {
         Enter {
             parent: std::process::id(),
+            ends_at_once: false,
             joins: self.cgroup.as_ref().map(Group::joins).unwrap_or_default(),
             files: self.limits.files,
             data: self.limits.memory.filter(|_| !shell.cgroups.limits_memory()),
@@ -144,7 +157,7 @@ impl Member {
     /// How its newest process really ended: it may never have begun, and the kernel may have killed it for its memory.
     pub(super) fn judge(&self, exit: Exit) -> Exit {
         if let Some(why) = self.birth.failure() {
-            return Exit::NotStarted(why);
+            return if exit == Exit::Code(EX_TEMPFAIL.into()) { Exit::NotYet(why) } else { Exit::NotStarted(why) };
         }
         let was_killed = matches!(exit, Exit::Signal(9) | Exit::Code(KILLED_CHILD));
         match &self.cgroup {

@@ -8,7 +8,7 @@ use super::{Running, Shell, member::Member};
 use crate::{
     control::EventView,
     events::kind_word,
-    supervisor::{Node, Report},
+    supervisor::{End, Node, Report},
     words::rfc3339,
 };
 
@@ -18,15 +18,14 @@ const WORDS_MAX: usize = 50;
 impl Running {
     /// Tells everybody who follows.
     pub(super) fn tell(&self, node: Node, member: &Member, report: &Report, reason: &str, shell: &Shell) {
-        let view = self.supervisor.view(shell.began.elapsed(), node);
         let is_end = matches!(
             report,
             Report::Ended { .. } | Report::Failed { .. } | Report::Done | Report::Stopped | Report::Removed
         );
-        let end = view.as_ref().filter(|_| is_end);
+        let end = self.supervisor.last_end(node).filter(|_| is_end);
         let last_words = match report {
             Report::NotReady { .. } | Report::Hung { .. } | Report::Killed { .. } => member.log.last(WORDS_MAX),
-            Report::Ended { .. } | Report::Failed { .. } => member.last_words.clone(),
+            Report::Ended { .. } | Report::Failed { .. } | Report::Removed => member.last_words.clone(),
             _ => Vec::new(),
         };
         self.feed.push(EventView {
@@ -38,9 +37,9 @@ impl Running {
             kind: kind_word(kind(report)),
             reason: reason.to_owned(),
             pid: member.pid,
-            restarts: view.as_ref().map_or(0, |view| view.restarts),
-            cause: end.and_then(|view| view.cause).map(str::to_owned),
-            code: end.and_then(|view| view.code),
+            restarts: self.supervisor.restarts(node),
+            cause: end.map(|end| end.cause().to_owned()),
+            code: end.and_then(End::code),
             last_words,
         });
     }

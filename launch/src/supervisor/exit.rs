@@ -37,6 +37,8 @@ pub(crate) enum Exit {
     OutOfMemory(Option<u64>),
     /// It never began.
     NotStarted(String),
+    /// It never began, for want of something that comes back: no fault of the node's.
+    NotYet(String),
 }
 
 /// Why launch asked a process to end.
@@ -77,14 +79,14 @@ impl End {
     pub(crate) fn code(&self) -> Option<i32> {
         match self.exit {
             Exit::Code(code) | Exit::Signal(code) => Some(code),
-            Exit::OutOfMemory(_) | Exit::NotStarted(_) => None,
+            Exit::OutOfMemory(_) | Exit::NotStarted(_) | Exit::NotYet(_) => None,
         }
     }
 
     /// Its cause as a word for machines: `exit_code`, `signal`, `watchdog`, `start_deadline`, `out_of_memory`, `not_started`, `asked`.
     pub(crate) fn cause(&self) -> &'static str {
         match (&self.exit, self.because) {
-            (Exit::NotStarted(_), _) => "not_started",
+            (Exit::NotStarted(_) | Exit::NotYet(_), _) => "not_started",
             (_, Some(Because::Hung(_))) => "watchdog",
             (_, Some(Because::NotReady(_))) => "start_deadline",
             (Exit::OutOfMemory(_), _) => "out_of_memory",
@@ -99,7 +101,7 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let how = if self.killed { "killed" } else { "stopped" };
         match (&self.exit, self.because) {
-            (Exit::NotStarted(_), _) => self.exit.fmt(f),
+            (Exit::NotStarted(_) | Exit::NotYet(_), _) => self.exit.fmt(f),
             (_, Some(Because::Hung(silent))) => {
                 write!(f, "watchdog: its work loop was silent for {}, {how}", span(silent))
             }
@@ -124,7 +126,7 @@ impl fmt::Display for Exit {
             },
             Exit::OutOfMemory(Some(limit)) => write!(f, "out of memory: its limit is {}", size(*limit)),
             Exit::OutOfMemory(None) => f.write_str("out of memory: the machine had none left"),
-            Exit::NotStarted(why) => write!(f, "failing to start: {why}"),
+            Exit::NotStarted(why) | Exit::NotYet(why) => write!(f, "failing to start: {why}"),
         }
     }
 }

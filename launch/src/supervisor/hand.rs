@@ -124,11 +124,11 @@ impl Supervisor {
         it.plan = plan;
         let beats = it.beats();
         match &mut it.state {
-            State::Starting { pid: Some(pid), .. } if !beats => {
+            State::Starting { pid: Some(pid), .. } if !beats && it.begun => {
                 let pid = *pid;
                 self.make_ready(node, pid);
             }
-            State::Starting { due: Some(due), .. } => *due = it.since + it.plan.ready,
+            State::Starting { pid: Some(_), due } => *due = beats.then_some(it.since + it.plan.ready),
             // A watchdog that was not there yet has not been listening either.
             State::Ready { .. } => it.heard = now,
             State::Waiting { .. } | State::Failed { .. } => self.spawn(node),

@@ -92,6 +92,12 @@ pub(super) struct Supervised {
     pub(super) last_end: Option<End>,
     /// Forks that were refused to its newest process, as far as that was told.
     pub(super) refused_forks: u64,
+    /// The program of its newest process has begun.
+    pub(super) begun: bool,
+    /// Its newest process survived KILL, and that was told.
+    pub(super) is_lost: bool,
+    /// So many times in a row it could not begin for want of something.
+    pub(super) waits: u32,
 }
 
 impl Supervised {
@@ -111,6 +117,9 @@ impl Supervised {
             ends: VecDeque::new(),
             last_end: None,
             refused_forks: 0,
+            begun: false,
+            is_lost: false,
+            waits: 0,
         }
     }
 
@@ -142,6 +151,11 @@ impl Supervised {
             State::Stopping { because, killed, .. } => End { exit, because: Some(because), killed },
             _ => End::by_itself(exit),
         }
+    }
+
+    /// Whether its process was sent KILL.
+    pub(super) fn was_killed(&self) -> bool {
+        matches!(self.state, State::Stopping { killed: true, .. })
     }
 
     pub(super) fn is_alive(&self) -> bool {

@@ -62,7 +62,7 @@ impl World {
                     assert!(!self.removed.contains(&node), "the removed node {node} is started");
                     self.pids += 1;
                     assert_eq!(self.alive.insert(node, self.pids), None, "two processes of node {node}");
-                    events.push(Event::Started { node, pid: self.pids });
+                    events.extend([Event::Started { node, pid: self.pids }, Event::Begun { node, pid: self.pids }]);
                 }
                 if let Action::Signal { node, pid, force: Force::Kill } = action
                     && self.mortal
@@ -118,7 +118,7 @@ impl World {
     }
 
     fn state(&self, node: Node) -> &'static str {
-        self.supervisor.view(self.now, node).unwrap().state
+        self.supervisor.view(self.now, node).map_or("gone", |view| view.state)
     }
 
     fn starts(&self, node: Node) -> usize {

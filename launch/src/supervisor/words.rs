@@ -42,6 +42,8 @@ pub(crate) enum Event {
     Begin,
     /// The process of a node was started.
     Started { node: Node, pid: u32 },
+    /// The program of that process has begun; until then it is only on its way there.
+    Begun { node: Node, pid: u32 },
     /// It could not be; `scarce`: for want of something that comes back.
     NotStarted { node: Node, why: String, scarce: bool },
     /// A heartbeat came.

@@ -233,7 +233,8 @@ impl<'a> Span<'a> {
         }
         // A heartbeat tells how things were when it was sent: between two of them lies the time that counts.
         let age = |view: &NodeView| Duration::from_nanos(view.beat_age_ns.unwrap_or_default());
-        let told = |sample: &Sample, view: &NodeView| sample.at.saturating_sub(age(view)).as_secs_f64();
+        // Before the first look began, too: then it is negative.
+        let told = |sample: &Sample, view: &NodeView| sample.at.as_secs_f64() - age(view).as_secs_f64();
         let seconds = told(self.now, now_view) - told(self.then?, then_view);
         if seconds > 1e-3 {
             return Some((self.then?.edge(&topic.graph, node, &topic.topic, end)?, seconds));

@@ -140,6 +140,12 @@ fn the_doctor_says_what_will_not_work_and_how_to_mend_it() {
     let text = String::from_utf8_lossy(&out.stdout);
     assert!(text.contains(&format!("BAD   far port        {listen} is taken by another program")), "{text}");
 
+    let camera = "[graph]\nname = \"far\"\n[node.eye]\nrun = \"sh\"\nparams = { device = \"/dev/video-none\" }\n";
+    fs::write(&graph, camera).unwrap();
+    let out = desk.verb(&["doctor", graph.to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&out.stdout).contains("/dev/video-none is not there"), "{out:?}");
+
     fs::write(&graph, "[graph]\nname = \"far\"\n").unwrap();
     let out = desk.verb(&["doctor", graph.to_str().unwrap()]);
     assert!(String::from_utf8_lossy(&out.stdout).contains("the graph has no nodes"), "{out:?}");
