@@ -446,11 +446,23 @@ fn when(item: &Item, what: &str, log: &mut Log) -> Option<RestartWhen> {
     }
 }
 
+/// A shorter silence than this is none: a heartbeat may come a little late.
+const WATCHDOG_MIN: Duration = Duration::from_millis(500);
+
 fn watchdog(table: &Table, log: &mut Log) -> Watchdog {
     let Some(entry) = table.get("watchdog") else { return Watchdog::Default };
     match &entry.item.value {
         Value::Text(text) if text == "off" => Watchdog::Off,
-        Value::Text(_) => walk::as_period(&entry.item, "`watchdog`", log).map_or(Watchdog::Default, Watchdog::After),
+        Value::Text(_) => match walk::as_period(&entry.item, "`watchdog`", log) {
+            Some(after) if after < WATCHDOG_MIN => {
+                let (after, least) = (super::Period(after), super::Period(WATCHDOG_MIN));
+                let mistake =
+                    Mistake::new(&entry.item.at, format!("`watchdog` is {after} but must be at least {least}"));
+                log.push(mistake.help("a healthy node sends a heartbeat every 330 ms"));
+                Watchdog::Default
+            }
+            after => after.map_or(Watchdog::Default, Watchdog::After),
+        },
         _ => {
             log.extend(walk::wrong(&entry.item, "`watchdog`", "a duration or \"off\""));
             Watchdog::Default

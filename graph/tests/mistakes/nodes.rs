@@ -402,3 +402,26 @@ error: `A` holds a NUL, which no process can be told
 "#,
     );
 }
+
+#[test]
+fn a_watchdog_that_healthy_nodes_would_not_satisfy() {
+    same(
+        &said(
+            r#"
+[graph]
+name = "robot"
+[node.camera]
+watchdog = "100ms"
+"#,
+        ),
+        r#"
+error: `watchdog` is 100ms but must be at least 500ms
+ --> robot.toml:4:12
+  |
+4 | watchdog = "100ms"
+  |            ^^^^^^^
+  |
+  = help: a healthy node sends a heartbeat every 330 ms
+"#,
+    );
+}
