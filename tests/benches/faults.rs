@@ -146,7 +146,8 @@ fn kill_launcher(script: &str, members: usize) -> Option<f64> {
         let settled = nodes.iter().filter(|pid| {
             matches!(name(**pid).as_str(), "sleep" | "python3" | "python") || name(**pid).starts_with("python")
         });
-        (nodes.len() == members && settled.count() >= members - 1).then_some(nodes)
+        // The node that launch adds for itself must be gone, too.
+        (nodes.len() == members + 1 && settled.count() >= members - 1).then_some(nodes)
     });
     let killed = Instant::now();
     launch.signal(Signal::KILL);
