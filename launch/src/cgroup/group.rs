@@ -37,9 +37,12 @@ impl Group {
         Group { trees, memory: limits.memory, pids: limits.pids, before: Seen::default(), killed: false }
     }
 
-    /// What the next process may use.
-    pub(crate) fn limit(&mut self, limits: &Limits) {
-        (self.memory, self.pids) = (limits.memory, limits.pids);
+    /// What the next process may use. The folders of the one that runs stay.
+    pub(crate) fn limit(&mut self, new: Group) {
+        (self.memory, self.pids) = (new.memory, new.pids);
+        let further = new.trees.into_iter().filter(|tree| self.trees.iter().all(|own| own.path != tree.path));
+        let further: Vec<Tree> = further.collect();
+        self.trees.extend(further);
     }
 
     /// Makes the folders and sets the limits, for a process that is about to join.

@@ -104,8 +104,8 @@ impl Member {
         if self.kept != new.kept || self.dir != new.dir {
             self.log.keep_as(&new.log);
         }
-        if let Some(cgroup) = &mut self.cgroup {
-            cgroup.limit(&new.limits);
+        if let (Some(cgroup), Some(new)) = (&mut self.cgroup, new.cgroup) {
+            cgroup.limit(new);
         }
         (self.words, self.dir, self.env) = (new.words, new.dir, new.env);
         (self.kept, self.limits) = (new.kept, new.limits);
