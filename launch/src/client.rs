@@ -25,7 +25,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const RELOAD_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a graph may take to stop: its longest `stop` and then some.
-const STOP_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(60);
 
 /// The longest answer, in bytes.
 const ANSWER_MAX: u64 = 16 << 20;
@@ -92,16 +92,21 @@ impl Client {
     /// # Errors
     /// When launch says no, or nothing.
     pub(crate) fn ask(&mut self, request: &Request) -> Result<Answer, Failure> {
-        let mut line = serde_json::to_vec(request).unwrap_or_default();
-        line.push(b'\n');
-        let asked = self.stream.get_mut().write_all(&line);
-        let answer = asked.and_then(|()| self.answer());
+        let answer = self.exchange(request);
         match answer.and_then(|answer| answer.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())) {
             Ok(Answer::Error(why)) => Err(Failure::new(code::NOT_RUNNING, why)),
             Ok(Answer::Refused { code, text }) => Err(Failure::drawn(code, text)),
             Ok(answer) => Ok(answer),
             Err(error) => Err(self.silent(&error)),
         }
+    }
+
+    /// Asks; none when launch hung up instead of answering.
+    fn exchange(&mut self, request: &Request) -> io::Result<Option<Answer>> {
+        let mut line = serde_json::to_vec(request).unwrap_or_default();
+        line.push(b'\n');
+        self.stream.get_mut().write_all(&line)?;
+        self.answer()
     }
 
     /// The next answer; none when launch hung up.
@@ -112,9 +117,10 @@ impl Client {
     }
 
     fn silent(&self, error: &io::Error) -> Failure {
+        let limit = self.stream.get_ref().read_timeout().ok().flatten().unwrap_or(ANSWER_WITHIN);
         let why = match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                format!("it has not within {ANSWER_WITHIN:?}; was its launch stopped (Ctrl-Z)? `fg` lets it go on")
+                format!("it has not within {limit:?}; was its launch stopped (Ctrl-Z)? `fg` lets it go on")
             }
             io::ErrorKind::UnexpectedEof => "it is ending".to_owned(),
             _ => error.to_string(),
@@ -187,10 +193,7 @@ impl Client {
     /// # Errors
     /// As [`Client::ask`].
     pub(crate) fn ask_to_end(&mut self) -> Result<(), Failure> {
-        let mut line = serde_json::to_vec(&Request::Stop { node: None }).unwrap_or_default();
-        line.push(b'\n');
-        let asked = self.stream.get_mut().write_all(&line).and_then(|()| self.answer());
-        match asked {
+        match self.exchange(&Request::Stop { node: None }) {
             Ok(Some(Answer::Error(why))) => Err(Failure::new(code::NOT_RUNNING, why)),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -10,7 +10,7 @@ use offboard::wiring::LAUNCH;
 use serde::Serialize;
 
 use crate::{
-    client::{Client, Names, Target, find, running, some_running},
+    client::{Client, Names, STOP_WITHIN, Target, find, running, some_running},
     control::{NodeView, Request},
     failure::Failure,
     print::{print, print_json},
@@ -20,8 +20,7 @@ use crate::{
     words::{escape, memory, span, table},
 };
 
-/// How long a node may take to stop, and how often is looked whether it has.
-const STOP_WITHIN: Duration = Duration::from_secs(60);
+/// How often is looked whether a node has stopped.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Which nodes to show.

@@ -128,8 +128,8 @@ impl Supervisor {
         };
         let up = pid.map(|_| now.saturating_sub(it.since));
         let end = it.last_end.as_ref();
-        let (last_end, cause, code) = (end.map(End::to_string), end.map(End::cause), end.and_then(End::code));
-        Some(View { state, why, pid, restarts: it.starts.saturating_sub(1), up, last_end, cause, code })
+        let (last_end, cause) = (end.map(End::to_string), end.map(End::cause));
+        Some(View { state, why, pid, restarts: self.restarts(node), up, last_end, cause })
     }
 
     fn started(&mut self, node: Node, pid: u32) {

@@ -162,6 +162,4 @@ pub(crate) struct View {
     pub(crate) last_end: Option<String>,
     /// The cause of that in one word, see [`End::cause`].
     pub(crate) cause: Option<&'static str>,
-    /// The exit code or the number of the signal.
-    pub(crate) code: Option<i32>,
 }
