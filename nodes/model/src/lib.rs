@@ -1,0 +1,1 @@
+//! The node `model`: learns what to do from what was done.

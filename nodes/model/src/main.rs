@@ -1,0 +1,3 @@
+//! The node `model`: learns what to do from what was done.
+
+fn main() {}

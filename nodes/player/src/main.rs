@@ -1,0 +1,3 @@
+//! The node `player`: publishes a recording with its own rhythm.
+
+fn main() {}

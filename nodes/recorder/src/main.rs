@@ -1,0 +1,3 @@
+//! The node `recorder`: records topics to MCAP files.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The node `sim`: a small simulated car on a closed track.

@@ -1,0 +1,3 @@
+//! The node `sim`: a small simulated car on a closed track.
+
+fn main() {}
