@@ -4,6 +4,7 @@
 
 use std::{future::Future, process::ExitCode, sync::Arc, time::Duration};
 
+use offboard_proto::EdgeCounts;
 use prost::Name;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -22,6 +23,7 @@ mod publisher;
 mod queue;
 mod recent;
 mod subscriber;
+mod sync;
 
 pub use describe::{Describe, describe};
 pub use error::{Error, Result};
@@ -29,6 +31,7 @@ pub use every::{Every, Tick};
 pub use message::{Evidence, Message, RawMessage};
 pub use publisher::{Publisher, RawPublisher};
 pub use subscriber::{RawSubscriber, Subscriber};
+pub use sync::{Pairer, Pairing, PairingReport, Stamped, StreamCounts, Sync2, SyncRaw};
 
 use life::Life;
 
@@ -213,6 +216,18 @@ impl Node {
     /// left out, and said once.
     pub fn gauge(&self, name: &str, value: impl Into<Option<f64>>, unit: &str) {
         self.life.gauge(name, value.into(), unit);
+    }
+
+    /// What each open port counted since the node started, as it goes into the heartbeat.
+    #[must_use]
+    pub fn counts(&self) -> Vec<EdgeCounts> {
+        self.life.counts()
+    }
+
+    /// Changes at each start of the node, as in its headers.
+    #[must_use]
+    pub fn incarnation(&self) -> u64 {
+        self.life.incarnation
     }
 
     /// Resolves when `launch` asks the node to stop.

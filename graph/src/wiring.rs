@@ -457,7 +457,9 @@ mod tests {
     #[test]
     fn what_launch_writes_a_node_reads() {
         for mut wiring in wirings() {
-            wiring.inputs.sort_by(|a, b| a.name.cmp(&b.name)); // an environment has no order
+            // an environment has no order
+            wiring.inputs.sort_by(|a, b| a.name.cmp(&b.name));
+            wiring.outputs.sort_by(|a, b| a.name.cmp(&b.name));
             assert_eq!(NodeWiring::from_env(wiring.env()), Ok(wiring));
         }
     }
@@ -498,11 +500,11 @@ mod tests {
         let graph = Graph { nodes: vec![listens], ..graph() };
         let dir = RunDir::at("/run/o/desk".into());
         let [l, link, launch] = &wire(&graph, &dir, 0)[..] else { panic!() };
-        let [events, status] = &launch.outputs[..] else { panic!() };
+        let [events, status, log] = &launch.outputs[..] else { panic!() };
         assert_eq!((events.topic.as_str(), status.topic.as_str()), ("launch/events", "launch/status"));
         assert_eq!(events.endpoints[0], Endpoint { address: l.inputs[0].endpoint.clone(), keep: Some(256) });
         assert_eq!(events.endpoints[1].address, link.inputs[0].endpoint);
-        assert_eq!(status.kind, "offboard.v1.GraphStatus");
+        assert_eq!((status.kind.as_str(), log.kind.as_str()), ("offboard.v1.GraphStatus", "offboard.v1.Log"));
         assert!(taps(&graph, &dir).iter().any(|topic| topic.topic == "launch/events" && topic.publisher == LAUNCH));
     }
 

@@ -10,7 +10,7 @@ use std::{
 use offboard_proto::TOPIC_MAX;
 
 use super::{
-    GraphName, Keep, Limits, LogSpec, NodeName, PortName, Restart, RestartWhen, Topic, Watchdog,
+    GraphName, Keep, Limits, LogSpec, NodeName, Pattern, PortName, Restart, RestartWhen, Topic, Watchdog,
     address::{Address, address, is_key},
     limits::limits,
     logging::{self, log_spec},
@@ -82,8 +82,10 @@ pub(crate) struct RawOutput {
 #[derive(Clone)]
 pub(crate) struct RawInput {
     pub(crate) name: At<PortName>,
-    /// None when it is wrong.
+    /// None when it is wrong, or a pattern.
     pub(crate) topic: Option<At<Topic>>,
+    /// Where it stands for many.
+    pub(crate) pattern: Option<At<Pattern>>,
     pub(crate) keep: Option<Keep>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) budget: Option<Duration>,
@@ -351,7 +353,11 @@ fn input(entry: &Entry, log: &mut Log) -> Option<RawInput> {
             None
         }
     };
-    Some(RawInput { name: name?, topic: topic.and_then(|text| topic_of(text, log)), keep, timeout, budget })
+    let (pattern, topic) = match topic {
+        Some(text) if Pattern::is_one(&text.value) => (parsed::<Pattern>(text, log), None),
+        topic => (None, topic.and_then(|text| topic_of(text, log))),
+    };
+    Some(RawInput { name: name?, topic, pattern, keep, timeout, budget })
 }
 
 fn topic_of(text: At<String>, log: &mut Log) -> Option<At<Topic>> {

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Description, Input, NodeName, Output, Port, PortName, Topic,
+    Description, Input, Keep, NodeName, Output, Pattern, Port, PortName, Topic,
     check::{Known, Program},
     draft::{Draft, RawInput, RawNode},
-    mistakes::{Log, Mistake, Place},
+    mistakes::{At, Log, Mistake, Place},
     near::{near, suggest},
     own,
     show::{list, tick},
+    spread::{Taken, spread},
     types::short,
 };
 
@@ -19,6 +20,9 @@ const ANY: &str = "*";
 
 /// The most listeners of one topic: their endpoints stand in one environment variable.
 const LISTENERS_MAX: usize = 200;
+
+/// What an edge of a pattern holds unless the file says otherwise.
+const PATTERN_KEEP: u32 = 256;
 
 /// One output.
 #[derive(Clone)]
@@ -64,6 +68,16 @@ impl Speakers {
             outputs.order.iter().map(|(output, _)| format!("{node}/{output}")).collect::<Vec<_>>()
         };
         self.nodes.iter().flat_map(names).collect()
+    }
+
+    /// The topics of a graph.
+    fn all(&self) -> Vec<Topic> {
+        let topic =
+            |node: &NodeName, output: &PortName| Topic { peer: None, node: node.clone(), output: output.clone() };
+        let of_node = |(node, outputs): (&NodeName, &Outputs)| {
+            outputs.order.iter().map(|(output, _)| topic(node, output)).collect::<Vec<_>>()
+        };
+        self.nodes.iter().flat_map(of_node).collect()
     }
 
     fn find(&self, topic: &Topic) -> Option<&Speaker> {
@@ -119,19 +133,85 @@ impl<'a> Edges<'a> {
 
     /// The inputs of each node in the order of the draft; those with mistakes are left out.
     pub(crate) fn check(&mut self, known: &'a Known<'_>) -> Vec<Vec<Input>> {
-        known
-            .draft
-            .nodes
-            .iter()
-            .zip(&known.programs)
-            .map(|(node, program)| match program {
-                Some(Program::Described(description)) => {
-                    self.required(node, description);
-                    node.inputs.iter().filter_map(|input| self.described(node, input, description)).collect()
+        let nodes = known.draft.nodes.iter().zip(&known.programs);
+        nodes.map(|(node, program)| self.inputs(node, program.as_ref())).collect()
+    }
+
+    fn inputs(&mut self, node: &'a RawNode, program: Option<&'a Program>) -> Vec<Input> {
+        let description = match program {
+            Some(Program::Described(description)) => Some(description),
+            _ => None,
+        };
+        if let Some(description) = description {
+            self.required(node, description);
+        }
+        let mut inputs = Vec::new();
+        let mut taken = Taken::by(node, description);
+        for input in &node.inputs {
+            let port = match description {
+                Some(description) => self.port(node, input, description),
+                None => None,
+            };
+            match &input.pattern {
+                None => inputs.extend(self.edge(&Ear { node, input, port })),
+                Some(_) if description.is_some_and(|description| port.is_some() || !description.any_inputs) => {
+                    self.one_input(node, input, port);
                 }
-                _ => node.inputs.iter().filter_map(|input| self.edge(&Ear { node, input, port: None })).collect(),
-            })
-            .collect()
+                Some(pattern) => inputs.extend(self.many(node, input, pattern, &mut taken)),
+            }
+        }
+        inputs
+    }
+
+    /// A pattern where the program has one input.
+    fn one_input(&mut self, node: &RawNode, input: &RawInput, port: Option<&Port>) {
+        let (Some(pattern), Some(_)) = (&input.pattern, port) else { return };
+        let name = tick(&format!("{}.{}", node.name.value, input.name.value));
+        let title = format!("{name} is one input, and {} may be many topics", tick(&pattern.value.to_string()));
+        let help = "write one topic; a pattern is for nodes that take any inputs, as a recorder does";
+        self.log.push(Mistake::new(&pattern.at, title).help(help));
+    }
+
+    /// An input for each topic that a pattern stands for.
+    fn many(&mut self, node: &'a RawNode, input: &RawInput, pattern: &At<Pattern>, taken: &mut Taken) -> Vec<Input> {
+        let (own, speakers) = (&self.drafts[self.own], &self.speakers[self.own]);
+        let found: Vec<Topic> = spread(&pattern.value, node, own, &speakers.all()).into_iter().collect();
+        let may_be = speakers.nodes.iter().any(|(name, outputs)| outputs.unknown && pattern.value.may_mean(name));
+        if found.is_empty() && !may_be {
+            self.nothing(node, pattern);
+        }
+        let mut inputs = Vec::new();
+        for topic in found {
+            let Some(name) = taken.take(&topic) else { continue };
+            let one = RawInput {
+                name: At { value: name, at: input.name.at.clone() },
+                topic: Some(At { value: topic, at: pattern.at.clone() }),
+                pattern: None,
+                // Whoever wants everything wants every message.
+                keep: Some(input.keep.unwrap_or(Keep::Last(PATTERN_KEEP))),
+                ..input.clone()
+            };
+            inputs.extend(self.edge(&Ear { node, input: &one, port: None }));
+        }
+        inputs
+    }
+
+    /// A pattern that stands for nothing.
+    fn nothing(&mut self, node: &RawNode, pattern: &At<Pattern>) {
+        let text = pattern.value.to_string();
+        let mistake = Mistake::new(&pattern.at, format!("no topic matches {}", tick(&text))).absent(&text);
+        let name = node.name.value.as_str();
+        let topics = self.speakers[self.own].topics();
+        let others: Vec<&str> =
+            topics.iter().map(String::as_str).filter(|topic| topic.split('/').next() != Some(name)).collect();
+        let help = if pattern.value.peer().is_some() {
+            "of a peer's topics it finds those that this file names elsewhere; write others one by one".to_owned()
+        } else if others.is_empty() {
+            format!("nothing but {} publishes here", tick(name))
+        } else {
+            format!("the topics are {}", list(others.iter().copied(), 12))
+        };
+        self.log.push(mistake.help(help));
     }
 
     fn required(&mut self, node: &RawNode, description: &Description) {
@@ -151,7 +231,8 @@ impl<'a> Edges<'a> {
         }
     }
 
-    fn described(&mut self, node: &'a RawNode, input: &'a RawInput, description: &'a Description) -> Option<Input> {
+    /// What the program says of an input.
+    fn port(&mut self, node: &RawNode, input: &RawInput, description: &'a Description) -> Option<&'a Port> {
         let name = input.name.value.as_str();
         let port = description.inputs.iter().find(|port| port.name == name);
         if port.is_none() && !description.any_inputs {
@@ -161,7 +242,7 @@ impl<'a> Edges<'a> {
             let mistake = suggest(self.log, mistake, name, names.iter().copied(), "its inputs are");
             self.log.push(mistake);
         }
-        self.edge(&Ear { node, input, port })
+        port
     }
 
     fn edge(&mut self, ear: &Ear<'_>) -> Option<Input> {

@@ -5,10 +5,11 @@ use super::{Keep, Topic};
 /// The name that launch keeps for itself: the node that publishes what it knows.
 pub const LAUNCH: &str = "launch";
 
-/// Its outputs and their types: what happens to nodes, and how they are.
-pub const OUTPUTS: [(&str, &str); 2] = [("events", "offboard.v1.Event"), ("status", "offboard.v1.GraphStatus")];
+/// Its outputs and their types: what happens to nodes, how they are, and what they write.
+pub const OUTPUTS: [(&str, &str); 3] =
+    [("events", "offboard.v1.Event"), ("status", "offboard.v1.GraphStatus"), ("log", "offboard.v1.Log")];
 
-/// How many events an edge holds unless its listener says otherwise: none may be missed, and a crash brings several at once.
+/// How many events or lines an edge holds unless its listener says otherwise: none may be missed, and a crash brings several at once.
 const EVENTS_KEEP: u32 = 256;
 
 /// The type of a topic of launch's own, on this machine or a peer's.
@@ -25,7 +26,7 @@ pub(crate) fn topics() -> impl Iterator<Item = String> {
 /// What an edge from this topic holds when its listener does not say.
 pub(crate) fn keep(topic: &Topic) -> Keep {
     match kind(topic) {
-        Some("offboard.v1.Event") => Keep::Last(EVENTS_KEEP),
+        Some("offboard.v1.Event" | "offboard.v1.Log") => Keep::Last(EVENTS_KEEP),
         _ => Keep::default(),
     }
 }

@@ -48,6 +48,12 @@ impl Describe {
         self.add_input(name, kinds.to_vec(), about, true)
     }
 
+    /// An input of any of these full type names that may be left unconnected.
+    #[must_use]
+    pub fn optional_input_kinds(self, name: &str, kinds: &[String], about: &str) -> Describe {
+        self.add_input(name, kinds.to_vec(), about, false)
+    }
+
     /// An output of one type.
     #[must_use]
     pub fn output<M: Name>(self, name: &str, about: &str) -> Describe {

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use offboard_proto::{Gauge, NodeStatus};
+use offboard_proto::{EdgeCounts, Gauge, NodeStatus};
 use prost::Message as _;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -56,6 +56,12 @@ struct Heart {
     gauges: Vec<Gauge>,
     /// A gauge was refused and that was said.
     refused: bool,
+}
+
+impl Heart {
+    fn counts(&self) -> Vec<EdgeCounts> {
+        self.edges.iter().filter_map(Weak::upgrade).map(|counts| counts.snapshot()).collect()
+    }
 }
 
 impl Life {
@@ -133,7 +139,7 @@ impl Life {
             incarnation: self.incarnation,
             beats: heart.beats,
             overruns: self.overruns.load(Relaxed),
-            edges: heart.edges.iter().filter_map(Weak::upgrade).map(|counts| counts.snapshot()).collect(),
+            edges: heart.counts(),
             gauges: heart.gauges.clone(),
         };
         let mut datagram = format!("{} {}\n", self.node, self.incarnation).into_bytes();
@@ -142,6 +148,11 @@ impl Life {
         if launch.send(&datagram).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock) {
             heart.last = Instant::now().checked_sub(BEAT_EVERY - RETRY);
         }
+    }
+
+    /// What the open ports counted.
+    pub(crate) fn counts(&self) -> Vec<EdgeCounts> {
+        self.heart().counts()
     }
 
     /// When a waiting work loop should call [`Life::beat`] again.

@@ -65,6 +65,21 @@ impl RawPublisher {
         self.pass(header, payload).await
     }
 
+    /// Says anew what was said at another time: with this header's type, status, stamp and origin, numbered by this publisher and sent
+    /// now.
+    ///
+    /// # Errors
+    /// As [`RawPublisher::forward`].
+    pub async fn resend(&mut self, header: &Header, payload: Bytes) -> Result<()> {
+        self.seq += 1;
+        let sent_ns = clock::now_ns();
+        let header = Header { seq: self.seq, incarnation: self.life.incarnation, sent_ns, ..header.clone() };
+        if header.status == Status::Ok as i32 {
+            self.counts.remember(sent_ns, header.stamp_ns, header.stamp_ns, &header.origin);
+        }
+        self.pass(&header, payload).await
+    }
+
     /// Ends it once what was sent is on its way to its listeners; who does not read within 100 ms misses it. A publisher that is
     /// dropped instead leaves what a full socket held up, unless the runtime goes on.
     pub async fn close(mut self) {

@@ -142,6 +142,18 @@ impl RawSubscriber {
         Ok(self.deliver(newest))
     }
 
+    /// A message of this input, read; none when it has nothing good, or cannot be read, which is counted.
+    pub(crate) fn decode<M: prost::Message + Default + Name>(&self, raw: &RawMessage) -> Option<Message<M>> {
+        if raw.is_no_data() {
+            return None;
+        }
+        let decoded = raw.decode();
+        if let Err(error) = &decoded {
+            self.counts.trouble(&self.counts.undecodable, || error.to_string());
+        }
+        decoded.ok()
+    }
+
     fn is_late(&self) -> bool {
         // A publisher without our SDK may leave the time out.
         self.held.as_ref().is_some_and(|held| held.header.sent_ns != 0 && held.sent_age() > self.usual + LATE)
@@ -366,15 +378,12 @@ impl<M: prost::Message + Default + Name> Subscriber<M> {
         self.raw.gaps()
     }
 
+    pub(crate) fn into_raw(self) -> RawSubscriber {
+        self.raw
+    }
+
     fn decode(&self, raw: &RawMessage) -> Option<Message<M>> {
-        if raw.is_no_data() {
-            return None;
-        }
-        let decoded = raw.decode();
-        if let Err(error) = &decoded {
-            self.raw.counts.trouble(&self.raw.counts.undecodable, || error.to_string());
-        }
-        decoded.ok()
+        self.raw.decode(raw)
     }
 }
 

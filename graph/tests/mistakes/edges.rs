@@ -30,7 +30,7 @@ error: there is no message type `Speed`
 6 | publish = { a = "CompresedImage", b = "Speed", c = "my robot.Scan", d = 1 }
   |                                       ^^^^^^^
   |
-  = help: ours are Array, CompressedImage, CompressedVideo, Drive, EdgeCounts, Event, Gamepad, GamepadEvent, Gauge, GraphStatus, Header, Log, MotorState, NodeState, NodeStatus, RawImage; a foreign type is written with its package
+  = help: ours are Array, CompressedImage, CompressedVideo, Drive, EdgeCounts, Event, Gamepad, GamepadEvent, Gauge, GraphStatus, Header, Log, Mark, ModelState, MotorState, NodeState, NodeStatus, PilotState, Pose, RawImage, RecordCommand, RecorderState; a foreign type is written with its package
 
 error: `my robot.Scan` is no name of a message type
  --> robot.toml:6:52
@@ -644,7 +644,7 @@ error: there is no topic `launch/weather`
 6 | subscribe = { a = "launch/event", b = "launch/weather", c = "far:launch/events" }
   |                                       ^^^^^^^^^^^^^^^^
   |
-  = help: `launch` publishes `launch/events`, `launch/status`
+  = help: `launch` publishes `launch/events`, `launch/status`, `launch/log`
 
 error: there is no peer `far`
  --> robot.toml:6:61

@@ -11,6 +11,7 @@ mod limits;
 mod logging;
 mod nodes;
 mod params;
+mod patterns;
 mod peers;
 mod syntax;
 mod world;

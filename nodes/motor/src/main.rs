@@ -1,25 +1,24 @@
 //! The motor node: obeys commands only while they are fresh, and says what it put out.
 //!
-//! [`lease`] decides, [`mixing`] shapes, [`driver`] moves; this file waits and hands over. A command is put out at once when it
+//! [`offboard::motion`] decides, [`mixing`] shapes, [`driver`] moves; this file waits and hands over. A command is put out at once when it
 //! comes; a timer of our own does the rest, so that the motor stops in time whatever becomes of the sender, the link or the
 //! connection. It never lets its `state` topic or its log delay the motor.
 
 use std::{process::ExitCode, time::Duration};
 
-use offboard::{Drive, Error, Message, MotorState, Node, Publisher, Result, Subscriber, clock};
+use offboard::{
+    Drive, Error, Message, MotorState, Node, Publisher, Result, Subscriber, clock,
+    motion::{Event, Journal, Lease, Output},
+};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
     driver::Driver,
-    journal::Journal,
-    lease::{Event, Lease, Output},
     mixing::{Mixer, Wheels},
     params::{Params, Settings},
 };
 
 mod driver;
-mod journal;
-mod lease;
 mod mixing;
 mod params;
 
@@ -101,7 +100,7 @@ impl Motor {
         let output = self.lease.step(now_ns, event);
         let wheels = self.driver.put(now_ns, self.mixer.mix(output.forward, output.turn))?;
         self.note(now_ns, &output);
-        let message = self.message(&output, wheels);
+        let message = self.lease.state(&output, wheels.left, wheels.right);
         if let Some(state) = &mut self.state {
             state.send_at(now_ns, message).await?;
         }
@@ -126,23 +125,6 @@ impl Motor {
         }
         if let Some(line) = self.journal.refusal(now_ns, output.refusal) {
             tracing::warn!("{line}");
-        }
-    }
-
-    fn message(&self, output: &Output, wheels: Wheels) -> MotorState {
-        MotorState {
-            mode: output.mode as i32,
-            reason: output.reason.clone(),
-            forward: output.forward,
-            turn: output.turn,
-            left: wheels.left,
-            right: wheels.right,
-            command_age_ns: output.command_age_ns,
-            picture_age_ns: output.picture_age_ns,
-            command_seq: self.lease.seq(),
-            accepted: self.lease.accepted(),
-            refused: self.lease.refused(),
-            source: self.lease.source().to_owned(),
         }
     }
 

@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use offboard::{Error, Period, Result};
+use offboard::{Error, Period, Result, motion::Rules};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    lease::Rules,
-    mixing::{Mixer, Mixing},
-};
+use crate::mixing::{Mixer, Mixing};
 
 const DEADMAN_MIN: Duration = Duration::from_millis(20);
 const DEADMAN_MAX: Duration = Duration::from_secs(1);

@@ -1,8 +1,8 @@
-//! What the node tells its log: each change of mode, and refusals as a count. It never writes more than a few lines a second.
+//! What a motor tells its log: each change of mode, and refusals as a count. It never writes more than a few lines a second.
 
-use offboard::MotorMode;
+use offboard_proto::MotorMode;
 
-use crate::lease::{Output, Refusal};
+use super::{Output, Refusal};
 
 /// A mode that flaps is told at most so often.
 const MODE_EVERY_NS: i64 = 200_000_000;
@@ -11,7 +11,7 @@ const REFUSED_EVERY_NS: i64 = 1_000_000_000;
 
 /// What was told, and when.
 #[derive(Debug, Default)]
-pub(crate) struct Journal {
+pub struct Journal {
     mode: Option<(MotorMode, i64)>,
     refused_ns: Option<i64>,
     untold: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// What is new about an output, as a line for the log.
-    pub(crate) fn mode(&mut self, now_ns: i64, output: &Output, source: &str) -> Option<String> {
+    pub fn mode(&mut self, now_ns: i64, output: &Output, source: &str) -> Option<String> {
         if self.mode.is_some_and(|(mode, at_ns)| mode == output.mode || now_ns - at_ns < MODE_EVERY_NS) {
             return None;
         }
@@ -33,7 +33,7 @@ impl Journal {
     }
 
     /// Counts a refusal; now and then as a line for the log.
-    pub(crate) fn refusal(&mut self, now_ns: i64, refusal: Option<Refusal>) -> Option<String> {
+    pub fn refusal(&mut self, now_ns: i64, refusal: Option<Refusal>) -> Option<String> {
         let refusal = refusal?;
         self.untold += 1;
         if self.refused_ns.is_some_and(|at_ns| now_ns - at_ns < REFUSED_EVERY_NS) {
@@ -48,7 +48,7 @@ impl Journal {
     }
 
     /// What is new about the driver, as a line for the log.
-    pub(crate) fn trouble(&mut self, trouble: Option<String>) -> Option<String> {
+    pub fn trouble(&mut self, trouble: Option<String>) -> Option<String> {
         if trouble == self.trouble {
             return None;
         }

@@ -4,21 +4,25 @@
 //! exactly neutral at the end, at most `deadman` after it arrived. Whoever let a lease lapse shows a neutral command before
 //! anything moves again.
 //!
+//! Whatever moves keeps these rules: the node `motor`, and a simulated car.
+//!
 //! Pure: time and events in, outputs out. It never reads a clock, never holds a command because a connection still stands,
 //! and never puts out what is not finite or beyond its limits.
 
-use offboard::{Drive, Header, MotorMode};
+use offboard_proto::{Drive, Header, MotorMode, MotorState};
 
-pub(crate) use refusal::Refusal;
+pub use journal::Journal;
+pub use refusal::Refusal;
 use speakers::Speakers;
 
+mod journal;
 mod refusal;
 mod speakers;
 #[cfg(test)]
 mod tests;
 
 /// Up to here `forward` and `turn` are neutral: what a worn stick says when nobody touches it.
-pub(crate) const NEUTRAL: f32 = 0.05;
+pub const NEUTRAL: f32 = 0.05;
 
 /// A stamp may be so far ahead: the error of a clock estimate between two machines, generously.
 const FUTURE_MAX_NS: i64 = 100_000_000;
@@ -34,56 +38,59 @@ const REFUSAL_SHOWN_NS: i64 = 1_000_000_000;
 
 /// The bounds of a lease.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Rules {
+pub struct Rules {
     /// The longest lease, and the oldest command by its `sent_ns`, in nanoseconds.
-    pub(crate) deadman_ns: i64,
+    pub deadman_ns: i64,
     /// The oldest evidence, by `stamp_ns`, in nanoseconds.
-    pub(crate) evidence_ns: i64,
+    pub evidence_ns: i64,
     /// The most |forward|, 0 to 1.
-    pub(crate) forward_limit: f32,
+    pub forward_limit: f32,
     /// The most |turn|, 0 to 1.
-    pub(crate) turn_limit: f32,
+    pub turn_limit: f32,
     /// How fast an output may leave neutral, in units a second; 0: at once. Towards neutral is never held back.
-    pub(crate) slew: f32,
+    pub slew: f32,
 }
 
 /// What happened.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Event<'a> {
+pub enum Event<'a> {
     /// A command came.
     Command(&'a Header, &'a Drive),
     /// Time passed.
     Tick,
     /// What is put out reaches the motor, or no longer does.
-    Driver { ready: bool },
+    Driver {
+        /// Whether it does.
+        ready: bool,
+    },
     /// The node is ending: neutral from now on.
     Stop,
 }
 
 /// What to put out, and why.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Output {
+pub struct Output {
     /// What the lease is doing.
-    pub(crate) mode: MotorMode,
+    pub mode: MotorMode,
     /// Why, when it is not driving.
-    pub(crate) reason: String,
+    pub reason: String,
     /// Along the robot's nose, −`forward_limit` to `forward_limit`.
-    pub(crate) forward: f32,
+    pub forward: f32,
     /// Right positive, −`turn_limit` to `turn_limit`.
-    pub(crate) turn: f32,
+    pub turn: f32,
     /// Age of the last accepted command, nanoseconds; −1: none yet.
-    pub(crate) command_age_ns: i64,
+    pub command_age_ns: i64,
     /// Age of what that command was computed from, nanoseconds; −1: none yet.
-    pub(crate) picture_age_ns: i64,
+    pub picture_age_ns: i64,
     /// Why the command of this very event is not obeyed.
-    pub(crate) refusal: Option<Refusal>,
+    pub refusal: Option<Refusal>,
     /// When the output changes by itself in a way that must not wait for the next tick.
-    pub(crate) wake_ns: Option<i64>,
+    pub wake_ns: Option<i64>,
 }
 
 /// The state machine.
 #[derive(Debug)]
-pub(crate) struct Lease {
+pub struct Lease {
     rules: Rules,
     state: State,
     driver: bool,
@@ -142,7 +149,8 @@ struct Accepted {
 
 impl Lease {
     /// A latched lease: nothing moves until a fresh neutral command was seen.
-    pub(crate) fn new(rules: Rules) -> Lease {
+    #[must_use]
+    pub fn new(rules: Rules) -> Lease {
         Lease {
             rules,
             state: State::Latched(Cause::Start),
@@ -159,7 +167,7 @@ impl Lease {
     }
 
     /// Takes an event at `now_ns` on the machine's steady timeline and says what to put out.
-    pub(crate) fn step(&mut self, now_ns: i64, event: Event<'_>) -> Output {
+    pub fn step(&mut self, now_ns: i64, event: Event<'_>) -> Output {
         let passed_ns = now_ns.saturating_sub(self.now_ns).max(0);
         self.now_ns = self.now_ns.max(now_ns);
         // First what time did: a lease that lapsed unseen, because this process was held up, has lapsed all the same.
@@ -173,23 +181,46 @@ impl Lease {
     }
 
     /// Commands obeyed since the start, emergency stops included.
-    pub(crate) fn accepted(&self) -> u64 {
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
         self.accepted
     }
 
     /// Commands not obeyed since the start.
-    pub(crate) fn refused(&self) -> u64 {
+    #[must_use]
+    pub fn refused(&self) -> u64 {
         self.refused
     }
 
     /// `seq` of the last accepted command; 0: none yet.
-    pub(crate) fn seq(&self) -> u64 {
+    #[must_use]
+    pub fn seq(&self) -> u64 {
         self.last.as_ref().map_or(0, |last| last.seq)
     }
 
     /// Who was obeyed last.
-    pub(crate) fn source(&self) -> &str {
+    #[must_use]
+    pub fn source(&self) -> &str {
         self.last.as_ref().map_or("", |last| &last.source)
+    }
+
+    /// What to tell of an output. `left` and `right` are what the wheels do, see [`MotorState`].
+    #[must_use]
+    pub fn state(&self, output: &Output, left: f32, right: f32) -> MotorState {
+        MotorState {
+            mode: output.mode as i32,
+            reason: output.reason.clone(),
+            forward: output.forward,
+            turn: output.turn,
+            left,
+            right,
+            command_age_ns: output.command_age_ns,
+            picture_age_ns: output.picture_age_ns,
+            command_seq: self.seq(),
+            accepted: self.accepted,
+            refused: self.refused,
+            source: self.source().to_owned(),
+        }
     }
 
     fn lapse(&mut self) {

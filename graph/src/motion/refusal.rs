@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Why a command was not obeyed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// `forward` or `turn` is NaN or infinite.
     NotFinite,
     /// No `source`: an empty payload decodes as such a command.
@@ -13,9 +13,15 @@ pub(crate) enum Refusal {
     /// `source` is longer than any honest name.
     LongName,
     /// Sent longer ago than the deadman or its own `valid_for_ms` allows.
-    Stale { age_ms: i64 },
+    Stale {
+        /// How long ago, in milliseconds.
+        age_ms: i64,
+    },
     /// Computed from something sensed longer ago than `evidence` allows.
-    OldEvidence { age_ms: i64 },
+    OldEvidence {
+        /// How long ago, in milliseconds.
+        age_ms: i64,
+    },
     /// A stamp from the future: a clock is wrong.
     Future,
     /// Not newer than what this publisher already said: repeated, reordered or replayed.
