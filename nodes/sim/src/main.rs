@@ -1,3 +1,0 @@
-//! The node `sim`: a small simulated car on a closed track.
-
-fn main() {}
