@@ -20,6 +20,13 @@ impl Lever {
     }
 }
 
+impl Lever {
+    /// Whether it reads this axis.
+    pub(crate) fn reads(self, axis: Axis) -> bool {
+        self.plus == axis || self.minus == Some(axis)
+    }
+}
+
 impl From<Axis> for Lever {
     fn from(plus: Axis) -> Lever {
         Lever { plus, minus: None }
