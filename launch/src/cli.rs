@@ -1,20 +1,25 @@
 //! The command line: verbs and flags as people know them from ros2 and dora.
 //! It never does what it reads.
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::ArgValueCandidates;
 
 use crate::{complete, draw::Drawing, logs::Format, words::did_you_mean};
 
-use self::watching::TOP_HELP;
 pub(crate) use self::{
+    recordings::{OwnArgs, PlayArgs, RecordArgs},
     tools::{Lang, NewVerb, Shell},
     topic::{EchoArgs, FindArgs, InfoArgs, ListArgs, PubArgs, RateArgs, TopicVerb, TypeArgs, UntilArgs},
     watching::{ChaosArgs, EventsArgs, LogsArgs, TopArgs},
 };
+use self::{
+    recordings::{PLAY_HELP, RECORD_HELP},
+    watching::TOP_HELP,
+};
 
+mod recordings;
 mod tools;
 mod topic;
 mod watching;
@@ -29,6 +34,8 @@ Examples:
   launch topic hz camera/frames           how often, how old, what is missing
   launch topic echo motor/state --once    what it says; --field forward, --json
   launch topic info camera/frames         who publishes, who listens, what was lost
+  launch record -o lap.mcap               record what runs; `launch play` plays it, `launch bag` looks after it
+  launch train lap.mcap -o drive.safetensors
   launch restart camera                   a new process for one node
   launch stop robot                       stop a graph
 
@@ -80,6 +87,21 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: TopicVerb,
     },
+    /// Record topics of running graphs
+    #[command(after_help = RECORD_HELP)]
+    Record(RecordArgs),
+    /// Play a recording, by itself or in place of nodes that run
+    #[command(after_help = PLAY_HELP)]
+    Play(PlayArgs),
+    /// Look after recordings: info, check, repair, export, import, plot (runs `recorder bag`)
+    #[command(disable_help_flag = true)]
+    Bag(OwnArgs),
+    /// Train a model from recordings (runs `model train`)
+    #[command(disable_help_flag = true)]
+    Train(OwnArgs),
+    /// Measure a model on a recording (runs `model eval`)
+    #[command(disable_help_flag = true)]
+    Eval(OwnArgs),
     /// Give a node a new process
     Restart {
         /// NODE or GRAPH:NODE
@@ -138,7 +160,7 @@ pub(crate) enum Verb {
     Key {
         /// What the link takes
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        args: Vec<String>,
+        args: Vec<OsString>,
     },
 }
 
@@ -231,6 +253,15 @@ pub(crate) struct PsArgs {
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The verbs that are a node's own, and its program: `launch VERB …` is `PROGRAM VERB …`, word by word.
+const OF_NODES: [(&str, &str); 4] =
+    [("bag", "recorder"), ("train", "model"), ("eval", "model"), ("key", offboard::wiring::LINK)];
+
+/// The program that a verb belongs to, where it is a node's own.
+pub(crate) fn of_a_node(verb: &str) -> Option<&'static str> {
+    OF_NODES.iter().find(|(own, _)| *own == verb).map(|(_, program)| *program)
 }
 
 /// Whether the first word was meant as a verb but is none: then what to say. `is_file`: whether a file of that name exists.

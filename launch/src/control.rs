@@ -15,7 +15,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::events::{Feed, Told};
+use crate::{
+    events::{Feed, Told},
+    logs::LineFeed,
+};
 
 /// The longest request, in bytes.
 const REQUEST_MAX: u64 = 64 << 10;
@@ -25,6 +28,9 @@ const CLIENTS_MAX: usize = 32;
 
 /// How long a client may be silent: longer than any stop takes, which clients wait for.
 const CLIENT_IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// How long between two batches of lines: a node that floods costs launch little more than reading what it writes.
+const BREATH: Duration = Duration::from_millis(25);
 
 /// How long to rest when no client can be accepted, for want of file descriptors.
 const REST: Duration = Duration::from_millis(100);
@@ -39,6 +45,8 @@ pub(crate) enum Request {
     Topics {},
     /// What happened to the nodes? With `follow` the answers go on; whoever follows asks nothing more.
     Events { follow: bool },
+    /// What do the nodes write from now on? The answers go on; whoever asks that asks nothing more, and only one should.
+    Lines {},
     /// Start a node that is stopped, done or given up.
     Start { node: String },
     /// End the graph, or one node.
@@ -65,6 +73,8 @@ pub(crate) enum Answer {
     Event(Box<EventView>),
     /// So many events came faster than the client read them.
     Missed(u64),
+    /// Some lines that nodes wrote, and how many there was no room for.
+    Lines { lines: Vec<LineView>, lost: u64 },
     /// It cannot be.
     Error(String),
     /// It cannot be, for a reason that has an exit code of its own; `text` is for stderr.
@@ -169,6 +179,17 @@ pub(crate) struct EventView {
     pub(crate) last_words: Vec<String>,
 }
 
+/// A line that a node wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LineView {
+    pub(crate) node: String,
+    /// When it was read, in nanoseconds of CLOCK_MONOTONIC.
+    pub(crate) at_ns: i64,
+    /// How much it matters: its word, in capitals.
+    pub(crate) level: String,
+    pub(crate) message: String,
+}
+
 /// A figure that a node measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GaugeView {
@@ -224,7 +245,13 @@ pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves clients for ever; requests go to `asked`, events come from `feed`. Dropped, it turns all of them away.
-pub(crate) async fn serve(graph: usize, listener: UnixListener, asked: mpsc::Sender<Asked>, feed: Arc<Feed>) {
+pub(crate) async fn serve(
+    graph: usize,
+    listener: UnixListener,
+    asked: mpsc::Sender<Asked>,
+    feed: Arc<Feed>,
+    lines: Arc<LineFeed>,
+) {
     let mut clients = JoinSet::new();
     loop {
         let client = tokio::select! {
@@ -234,7 +261,8 @@ pub(crate) async fn serve(graph: usize, listener: UnixListener, asked: mpsc::Sen
         match client {
             // What a client does wrong is its own affair.
             Ok((client, _)) if clients.len() < CLIENTS_MAX => {
-                drop(clients.spawn(attend(graph, client, asked.clone(), Arc::clone(&feed))));
+                let told = (Arc::clone(&feed), Arc::clone(&lines));
+                drop(clients.spawn(attend(graph, client, asked.clone(), told)));
             }
             Ok(_) => {}
             Err(_) => sleep(REST).await,
@@ -242,7 +270,12 @@ pub(crate) async fn serve(graph: usize, listener: UnixListener, asked: mpsc::Sen
     }
 }
 
-async fn attend(graph: usize, mut client: UnixStream, asked: mpsc::Sender<Asked>, feed: Arc<Feed>) -> io::Result<()> {
+async fn attend(
+    graph: usize,
+    mut client: UnixStream,
+    asked: mpsc::Sender<Asked>,
+    (feed, lines): (Arc<Feed>, Arc<LineFeed>),
+) -> io::Result<()> {
     let (from, mut to) = client.split();
     let mut from = BufReader::new(from);
     loop {
@@ -253,6 +286,7 @@ async fn attend(graph: usize, mut client: UnixStream, asked: mpsc::Sender<Asked>
         }
         let answer = match serde_json::from_str(&line) {
             Ok(Request::Events { follow }) => tell(&feed, follow, &mut from, &mut to).await?,
+            Ok(Request::Lines {}) => tell_lines(&lines, &mut from, &mut to).await?,
             Ok(request) => ask(graph, request, &asked).await,
             Err(error) => Answer::Error(format!("this request does not read: {error}")),
         };
@@ -281,6 +315,26 @@ async fn tell(
         }
         tokio::select! {
             () = follower.more() => {}
+            _ = from.fill_buf() => return Ok(Answer::Done),
+        }
+    }
+}
+
+/// Tells what nodes write, until the client says another word or hangs up; never so much that launch would be slower for it.
+async fn tell_lines(
+    lines: &Arc<LineFeed>,
+    from: &mut BufReader<ReadHalf<'_>>,
+    to: &mut WriteHalf<'_>,
+) -> io::Result<Answer> {
+    let following = lines.follow();
+    loop {
+        if let Some((lines, lost)) = following.take() {
+            write(&Answer::Lines { lines, lost }, to).await?;
+            sleep(BREATH).await;
+            continue;
+        }
+        tokio::select! {
+            () = following.more() => {}
             _ = from.fill_buf() => return Ok(Answer::Done),
         }
     }

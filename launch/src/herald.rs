@@ -1,16 +1,23 @@
-//! The node `launch` of a graph: publishes on `launch/events` what happens to nodes and on `launch/status` how they are.
+//! The node `launch` of a graph: publishes on `launch/events` what happens to nodes, on `launch/status` how they are and on
+//! `launch/log` what they write.
 //!
 //! A process of its own, because launch holds no ZeroMQ socket (docs/decisions/0001): launch started once more, which asks over the
-//! control socket as any verb does. It never supervises anything, and asks how the nodes are only while somebody listens.
+//! control socket as any verb does. It never supervises anything, and asks how the nodes are and
+//! what they write only while somebody listens.
 
 use std::{
+    convert::Infallible,
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
-use offboard::{EdgeCounts, Error, Event, Gauge, GraphStatus, NodeState, NodeStatus, Publisher, Result};
+use offboard::{
+    EdgeCounts, Error, Event, Gauge, GraphStatus, Log, LogLevel, NodeState, NodeStatus, Publisher, Result, clock,
+    wiring::LAUNCH,
+};
+use prost_types::Timestamp;
 use serde::Deserialize;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
@@ -62,6 +69,15 @@ async fn run() -> Result<()> {
     let mut events = node.publish::<Event>("events").await?;
     let mut status = node.publish::<GraphStatus>("status").await?;
     let (mut lines, _hold) = ask(&control, &Request::Events { follow: true }).await?;
+    // What it says about lines waits for nothing else; it ends with this process.
+    let (mut log, asked) = (node.publish::<Log>("log").await?, control.clone());
+    drop(tokio::spawn(async move {
+        loop {
+            let Err(error) = tell_lines(&mut log, &asked).await;
+            eprintln!("WARN no lines for a while: {error}");
+            sleep(STATUS_EVERY).await;
+        }
+    }));
     let mut rate = node.every(STATUS_EVERY);
     let first = Instant::now() + FIRST_WAIT;
     let (mut begun, mut due) = (false, first);
@@ -85,6 +101,56 @@ async fn run() -> Result<()> {
             }
             () = sleep(LOOK_EVERY), if !begun => begun = events.wanted() || Instant::now() >= first,
         }
+    }
+}
+
+/// Publishes what nodes write, while somebody listens.
+async fn tell_lines(log: &mut Publisher<Log>, control: &Path) -> Result<Infallible> {
+    loop {
+        while !log.wanted() {
+            sleep(LOOK_EVERY * 5).await;
+        }
+        let (mut lines, _hold) = ask(control, &Request::Lines {}).await?;
+        while log.wanted() {
+            match timeout(STATUS_EVERY, lines.next_line()).await {
+                Ok(line) => publish_lines(log, read(line?)?).await?,
+                Err(_) => continue, // nobody wrote anything
+            }
+        }
+    }
+}
+
+async fn publish_lines(log: &mut Publisher<Log>, answer: Answer) -> Result<()> {
+    let Answer::Lines { lines, lost } = answer else {
+        return Err(Error::other(format!("launch answered {answer:?} instead of lines")));
+    };
+    let offset_ns = clock::now_ns() - clock::monotonic_ns();
+    for line in lines {
+        let stamp_ns = line.at_ns + offset_ns;
+        log.send_at(stamp_ns, said(stamp_ns, level_of(&line.level), line.message, line.node)).await?;
+    }
+    if lost > 0 {
+        let text = format!("{lost} lines came faster than they could be published");
+        let now_ns = clock::now_ns();
+        log.send_at(now_ns, said(now_ns, LogLevel::Warning, text, LAUNCH.to_owned())).await?;
+    }
+    Ok(())
+}
+
+fn said(stamp_ns: i64, level: LogLevel, message: String, name: String) -> Log {
+    let timestamp = Timestamp {
+        seconds: stamp_ns.div_euclid(1_000_000_000),
+        nanos: i32::try_from(stamp_ns.rem_euclid(1_000_000_000)).unwrap_or_default(),
+    };
+    Log { timestamp: Some(timestamp), level: level.into(), message, name, ..Log::default() }
+}
+
+fn level_of(word: &str) -> LogLevel {
+    match word {
+        "TRACE" | "DEBUG" => LogLevel::Debug,
+        "WARN" => LogLevel::Warning,
+        "ERROR" => LogLevel::Error,
+        _ => LogLevel::Info,
     }
 }
 

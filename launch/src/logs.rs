@@ -20,6 +20,7 @@ use self::{
 use crate::words::rfc3339;
 
 pub(crate) use self::{
+    feed::LineFeed,
     level::Level,
     lines::Lines,
     look::{Format, Look, Voice},
@@ -30,6 +31,7 @@ pub(crate) mod folder;
 pub(crate) mod look;
 pub(crate) mod record;
 
+mod feed;
 mod keeper;
 mod level;
 mod lines;
@@ -52,6 +54,8 @@ pub(crate) struct Logs {
     keeper: Keeper,
     /// Ways to launch's own files, by graph.
     own: Mutex<BTreeMap<String, Lane>>,
+    /// What nodes write, for whoever follows it, by graph.
+    feeds: Mutex<BTreeMap<String, Arc<LineFeed>>>,
     clock: Clock,
 }
 
@@ -75,7 +79,7 @@ impl Logs {
         let show = Arc::new(Show { look, sink, lane });
         let for_files = Arc::clone(&show);
         let keeper = Keeper::new(move |level, text: &str| for_files.say(&Voice::launch(None), level, text));
-        Logs { show, keeper, own: Mutex::default(), clock: Clock::default() }
+        Logs { show, keeper, own: Mutex::default(), feeds: Mutex::default(), clock: Clock::default() }
     }
 
     /// From now on launch's own lines about this graph are kept, too.
@@ -83,6 +87,12 @@ impl Logs {
         if let Some(lane) = self.keeper.launch(graph) {
             self.own().insert(graph.to_owned(), lane);
         }
+    }
+
+    /// What the nodes of a graph write, for whoever follows it.
+    pub(crate) fn feed(&self, graph: &str) -> Arc<LineFeed> {
+        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(feeds.entry(graph.to_owned()).or_default())
     }
 
     /// Where a node's lines are kept. `dir`: the graph file's folder.

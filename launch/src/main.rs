@@ -7,15 +7,16 @@
 //! - [`logs`] and [`output`] are what nodes say, [`heartbeat`] is how they live, [`control`] is how verbs ask.
 //! - [`events`] is what happened, [`herald`] publishes it.
 //! - [`cli`] is the command line, [`complete`] helps shells with it; [`files`], [`describe`], [`draw`], [`client`], [`ps`], [`top`],
-//!   [`topic`] and [`chaos`] are its verbs; [`usage`] is what nodes cost.
+//!   [`topic`], [`record`], [`play`] and [`chaos`] are its verbs; [`programs`] runs those of nodes; [`usage`] is what nodes cost.
 //!
 //! It never imports a node and never decodes a payload to supervise.
 
 use std::{
     env,
+    ffi::OsString,
     io::stderr,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::ExitCode,
 };
 
 use clap::Parser;
@@ -55,8 +56,11 @@ mod logs;
 mod manual;
 mod new;
 mod output;
+mod play;
 mod print;
+mod programs;
 mod ps;
+mod record;
 mod reload;
 mod report;
 mod run;
@@ -107,7 +111,12 @@ fn obey(cli: Cli) -> Result<u8, Failure> {
     let done = match cli.verb {
         None => return run(cli.run),
         Some(Verb::Run(args)) => return run(args),
-        Some(Verb::Key { args }) => return key(&args),
+        Some(Verb::Key { .. }) => return of_a_node("key"),
+        Some(Verb::Record(args)) => return record::record(&args),
+        Some(Verb::Play(args)) => return play::play(&args),
+        Some(Verb::Bag(_)) => return of_a_node("bag"),
+        Some(Verb::Train(_)) => return of_a_node("train"),
+        Some(Verb::Eval(_)) => return of_a_node("eval"),
         Some(Verb::Check { args, json }) => check(&args, json),
         Some(Verb::Graph(args)) => graph(&args),
         Some(Verb::Ps(args)) => ps::ps(args.target.as_deref(), args.json),
@@ -181,10 +190,9 @@ fn graph(args: &GraphArgs) -> Result<(), Failure> {
     print(&draw::draw(&graphs, args.format))
 }
 
-/// The key is the link's business: its own program knows it.
-fn key(args: &[String]) -> Result<u8, Failure> {
-    let link = child::Places::here().find(Path::new("."), offboard::wiring::LINK);
-    let link = link.map_err(|_| Failure::new(code::OTHER, "there is no program link beside launch"))?;
-    let status = Command::new(link).arg("key").args(args).status()?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(code::OTHER))
+/// A verb that is a node's own business: its program knows it, and gets what was written behind the verb as it was written.
+fn of_a_node(verb: &str) -> Result<u8, Failure> {
+    let program = cli::of_a_node(verb).unwrap_or(verb);
+    let words: Vec<OsString> = env::args_os().skip(1).collect();
+    programs::become_it(verb, program, &words)
 }

@@ -7,9 +7,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use offboard::wiring::LAUNCH;
 use tokio::net::unix::pipe;
 
-use crate::logs::{File, Lines, Logs, Tail, Voice};
+use crate::logs::{File, LineFeed, Lines, Logs, Tail, Voice};
 
 /// How much is read at once, in bytes.
 const BLOCK: usize = 16 << 10;
@@ -26,6 +27,8 @@ pub(crate) struct NodeLog {
     /// The node.
     pub(crate) voice: Voice,
     logs: Arc<Logs>,
+    /// For whoever follows what the graph's nodes write; not for who publishes that, lest it hears itself.
+    feed: Option<Arc<LineFeed>>,
     said: Mutex<Said>,
 }
 
@@ -54,7 +57,8 @@ enum Drained {
 impl NodeLog {
     /// Nothing was said yet.
     pub(crate) fn new(voice: Voice, logs: Arc<Logs>, file: File) -> NodeLog {
-        NodeLog { voice, logs, said: Mutex::new(Said { file, tail: Tail::default() }) }
+        let feed = voice.graph.as_ref().filter(|_| voice.node != LAUNCH).map(|graph| logs.feed(graph));
+        NodeLog { voice, logs, feed, said: Mutex::new(Said { file, tail: Tail::default() }) }
     }
 
     /// A new process begins to speak.
@@ -78,6 +82,9 @@ impl NodeLog {
     fn line(&self, line: &[u8], cut: u64) {
         let mut said = lock(&self.said);
         said.tail.push(line);
+        if let Some(feed) = &self.feed {
+            feed.push(&self.voice.node, line, cut);
+        }
         self.logs.node(&self.voice, &said.file, line, cut);
     }
 }

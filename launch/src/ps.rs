@@ -166,6 +166,20 @@ fn until_ended(clients: &mut [Client], graph: &str, node: &str) -> Result<(), Fa
     Err(Failure::new(code::OTHER, format!("{graph}:{node} has not stopped within {STOP_WITHIN:?}")))
 }
 
+/// The graph and the name of a node that runs somewhere.
+///
+/// # Errors
+/// When nothing of that name does, or it is a graph.
+pub(crate) fn node(written: &str, verb: &str) -> Result<(String, String), Failure> {
+    match find(written, &names(&mut some_running()?)?).map_err(not_running)? {
+        Target::Node(graph, node) => Ok((graph, node)),
+        Target::Graph(graph) => {
+            let text = format!("{graph} is a graph; {verb} takes a node of it, for instance {graph}:NODE");
+            Err(Failure::new(code::USAGE, text))
+        }
+    }
+}
+
 fn on_node(written: &str, verb: &str, request: impl Fn(String) -> Request) -> Result<(), Failure> {
     let mut clients = some_running()?;
     match find(written, &names(&mut clients)?).map_err(not_running)? {

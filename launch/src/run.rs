@@ -227,9 +227,9 @@ impl Launch {
             }
             let mut running = Running::new(ready, &self.shell, place);
             place += running.nodes().count();
-            let feed = Arc::clone(&running.feed);
+            let (feed, lines) = (Arc::clone(&running.feed), self.shell.logs.feed(&running.name));
             running.tasks.push(tokio::spawn(heartbeat::receive(index, status, beat.clone())).abort_handle());
-            running.tasks.push(tokio::spawn(control::serve(index, ctl, ask.clone(), feed)).abort_handle());
+            running.tasks.push(tokio::spawn(control::serve(index, ctl, ask.clone(), feed, lines)).abort_handle());
             self.graphs.push(running);
         }
         let hang_up = if hang_up_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };

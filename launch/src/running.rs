@@ -253,7 +253,7 @@ impl Running {
             Request::Topics {} => {
                 Answer::Topics { clock_offset_ns: shell.clock_offset_ns, topics: self.topics.clone() }
             }
-            Request::Events { .. } => Answer::Error("events are told, not asked for".to_owned()),
+            Request::Events { .. } | Request::Lines {} => Answer::Error("this is told, not asked for".to_owned()),
             Request::Stop { node: None } => {
                 shell.logs.say(&self.voice, Level::Info, "asked to stop");
                 self.happen(Event::Stop { code: code::OK }, shell);

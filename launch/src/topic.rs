@@ -28,7 +28,7 @@ mod echo;
 mod info;
 pub(crate) mod meter;
 mod path;
-mod publish;
+pub(crate) mod publish;
 mod rates;
 mod tree;
 
@@ -43,10 +43,10 @@ const WONDER: Duration = Duration::from_secs(3);
 
 /// A topic of a running graph.
 #[derive(Debug, Clone)]
-struct Found {
-    view: TopicView,
+pub(crate) struct Found {
+    pub(crate) view: TopicView,
     /// What the graph's nodes add to CLOCK_MONOTONIC, in nanoseconds.
-    offset_ns: i64,
+    pub(crate) offset_ns: i64,
 }
 
 /// Does what the words say.
@@ -122,7 +122,8 @@ pub(crate) fn shortest(topic: &TopicView, all: &[TopicView]) -> String {
     if several { full(topic) } else { topic.topic.clone() }
 }
 
-fn full(topic: &TopicView) -> String {
+/// Its name with its graph's.
+pub(crate) fn full(topic: &TopicView) -> String {
     format!("{}:{}", topic.graph, topic.topic)
 }
 
@@ -207,13 +208,21 @@ fn publisher_of(topic: &TopicView) -> Result<Option<NodeView>, Failure> {
     Ok(nodes_of(&topic.graph)?.into_iter().find(|node| node.node == topic.publisher))
 }
 
-fn nodes_of(graph: &str) -> Result<Vec<NodeView>, Failure> {
+/// The nodes of a running graph.
+///
+/// # Errors
+/// When it runs no more or does not answer.
+pub(crate) fn nodes_of(graph: &str) -> Result<Vec<NodeView>, Failure> {
     let client = client::running()?.into_iter().find(|client| client.graph == graph);
     let mut client = client.ok_or_else(|| Failure::new(code::NOT_RUNNING, format!("{graph} runs no more")))?;
     client.nodes()
 }
 
-fn all() -> Result<Vec<Found>, Failure> {
+/// All topics of all running graphs.
+///
+/// # Errors
+/// When no graph runs, or one does not answer.
+pub(crate) fn all() -> Result<Vec<Found>, Failure> {
     let mut all = Vec::new();
     for mut client in some_running()? {
         let (topics, offset_ns) = client.topics()?;

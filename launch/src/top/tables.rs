@@ -90,6 +90,8 @@ const PATHS: [Column; 4] = [word("PATH", 0), number("P50", 0), number("P99", 0),
 const LINKS: [Column; 6] =
     [word("GRAPH", 1), word("PEER", 0), number("RTT", 0), number("LOSS", 0), number("OFFSET", 0), word("MORE", 2)];
 
+const FIGURES: [Column; 3] = [word("GRAPH", 1), word("NODE", 0), word("FIGURES", 0)];
+
 const EVENTS: [Column; 2] = [number("AGO", 1), word("WHAT", 0)];
 
 /// The nodes, one a row.
@@ -214,6 +216,16 @@ fn link(link: &LinkRow) -> Row {
     Row { cells, tone: Tone::Plain }
 }
 
+/// What nodes say of themselves, those that say anything; what links measure has its own table.
+fn figures(nodes: &[NodeRow]) -> Table {
+    let tell = |node: &&NodeRow| !node.gauges.is_empty() && node.node != offboard::wiring::LINK;
+    let row = |node: &NodeRow| Row {
+        cells: vec![escape(&node.graph), escape(&node.node), gauges(&node.gauges)],
+        tone: Tone::Plain,
+    };
+    Table { columns: &FIGURES, rows: nodes.iter().filter(tell).map(row).collect() }
+}
+
 /// `battery 11.8 V, rate 3`.
 pub(crate) fn gauges(gauges: &[GaugeView]) -> String {
     let text = |gauge: &GaugeView| {
@@ -231,7 +243,8 @@ pub(crate) fn events<'a>(events: impl IntoIterator<Item = (Duration, &'a str)>) 
 
 /// All tables as text, those that have rows; what is bad is red where `color` is on.
 pub(crate) fn text(report: &Report, color: bool) -> String {
-    let tables = [nodes(&report.nodes), topics(&report.topics), paths(&report.paths), links(&report.links)].into_iter();
+    let Report { nodes: all, topics: said, paths: ways, links: peers, .. } = report;
+    let tables = [nodes(all), figures(all), topics(said), paths(ways), links(peers)].into_iter();
     let texts: Vec<String> =
         tables.filter(|table| !table.rows.is_empty()).map(|table| table_text(&table, color)).collect();
     texts.join("\n")

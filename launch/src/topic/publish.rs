@@ -133,7 +133,7 @@ fn may_speak(topic: &TopicView) -> Result<(), Failure> {
 }
 
 /// Whether a node has no process and gets none unasked.
-fn is_out_of_the_way(node: &NodeView) -> bool {
+pub(crate) fn is_out_of_the_way(node: &NodeView) -> bool {
     matches!(node.state.as_str(), "stopped" | "done" | "failed")
 }
 

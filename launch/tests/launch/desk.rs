@@ -4,6 +4,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex},
@@ -18,12 +19,29 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Desk {
     dir: tempfile::TempDir,
+    launch: PathBuf,
 }
 
 impl Desk {
     pub(crate) fn new() -> Desk {
         // Short, for sockets.
-        Desk { dir: tempfile::Builder::new().prefix("ob").tempdir_in("/tmp").unwrap() }
+        let dir = tempfile::Builder::new().prefix("ob").tempdir_in("/tmp").unwrap();
+        Desk { dir, launch: env!("CARGO_BIN_EXE_launch").into() }
+    }
+
+    /// A desk with a `launch` of its own, beside which there are these programs and no others: shell scripts.
+    pub(crate) fn with_programs(programs: &[(&str, &str)]) -> Desk {
+        let mut desk = Desk::new();
+        let beside = desk.path("bin");
+        fs::create_dir(&beside).unwrap();
+        desk.launch = beside.join("launch");
+        fs::copy(env!("CARGO_BIN_EXE_launch"), &desk.launch).unwrap();
+        for (name, script) in programs {
+            let path = beside.join(name);
+            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        desk
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -42,7 +60,7 @@ impl Desk {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_launch"));
+        let mut command = Command::new(&self.launch);
         command.args(args).current_dir(self.dir.path()).env("OFFBOARD_RUNTIME_DIR", self.path("r"));
         command.env("OFFBOARD_LOG_DIR", self.path("log"));
         command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env_remove("LAUNCH_LOG").stdin(Stdio::null());

@@ -8,7 +8,7 @@ use std::{
 };
 
 use offboard::{
-    EndCause, Event, EventKind, GraphStatus, RawMessage, RawSubscriber,
+    EndCause, Event, EventKind, GraphStatus, Log, LogLevel, RawMessage, RawSubscriber,
     wiring::{self, RunDir},
 };
 use rustix::process::Signal;
@@ -204,4 +204,39 @@ fn what_publishes_the_events_is_supervised_and_keeps_no_graph_alive() {
     assert_eq!((told.node.as_str(), i64::from(told.pid)), ("launch", first), "it tells even of its own end");
     std::fs::write(desk.path("over"), "").unwrap();
     assert_eq!(launched.end(), Some(0));
+}
+
+#[test]
+fn a_listener_of_the_log_hears_what_nodes_write_and_a_flood_is_counted() {
+    let desk = Desk::new();
+    let script = "echo WARN low battery; while ! [ -e flood ]; do sleep 0.02; done; yes ERROR flood | head -n 200000; \
+                  touch flooded; while :; do echo after; sleep 0.05; done";
+    let listens = "subscribe = { log = { topic = \"launch/log\", keep = 10000 } }";
+    desk.graph("t", &[("a", script, ""), ("b", "exec sleep 1000", listens)]);
+    let _launched = desk.launch(&["t.toml"]);
+    let mut ear = Ear::new(&desk, "launch/log", "b", "log");
+    let mut lines = std::iter::from_fn(|| {
+        let message = ear.hear();
+        let age_ns = message.header.sent_ns - message.header.stamp_ns;
+        assert!(age_ns >= 0, "it was said before it was told");
+        Some(message.decode::<Log>().unwrap().body)
+    });
+    let first = lines.next().unwrap();
+    assert_eq!((first.name.as_str(), first.level(), first.message.as_str()), ("a", LogLevel::Warning, "low battery"));
+    assert!(first.timestamp.unwrap().seconds > 1_600_000_000);
+
+    std::fs::write(desk.path("flood"), "").unwrap();
+    let (mut told, mut lost) = (0, 0);
+    for line in lines.by_ref() {
+        match (line.name.as_str(), line.message.as_str()) {
+            ("a", "flood") => told += 1,
+            ("a", "after") => break,
+            ("launch", text) => lost += text.split(' ').next().unwrap().parse::<u64>().unwrap(),
+            _ => panic!("{line:?}"),
+        }
+    }
+    // Of what comes after the flood some may have found no room either.
+    assert!(told > 0 && lost > 0 && told + lost >= 200_000, "{told} told, {lost} lost");
+    assert_eq!(desk.node("a")["state"], "running");
+    assert_eq!(desk.node("a")["restarts"], 0);
 }

@@ -16,6 +16,7 @@ mod contain;
 mod desk;
 mod events;
 mod journal;
+mod recordings;
 mod reload;
 mod tools;
 mod top;
