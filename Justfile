@@ -34,9 +34,17 @@ soak:
 chaos *ARGS: build
     target/release/launch chaos graph/examples/offload/demo-robot.toml graph/examples/offload/demo-desktop.toml {{ARGS}}
 
-# the demonstration without hardware
+# the demonstration without hardware: a person drives, a network learns and drives
 demo *ARGS:
+    graph/examples/learn/demo.sh {{ARGS}}
+
+# the offloading job alone: a test picture, a scripted gamepad, a virtual motor, until Ctrl-C
+offload *ARGS:
     graph/examples/offload/demo.sh {{ARGS}}
+
+# laps of a person, a network and nobody against the latency of the loop, in virtual time
+laps *ARGS:
+    cargo bench -p offboard-tests --bench laps -- {{ARGS}}
 
 # the robot's side
 robot *ARGS: build

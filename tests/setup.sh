@@ -49,12 +49,13 @@ install() { # install PACKAGE…
 }
 
 make_venv() {
-    if "$venv/bin/python" -c 'import zmq, google.protobuf, jsonschema' 2>/dev/null; then
+    if "$venv/bin/python" -c 'import zmq, google.protobuf, jsonschema, mcap_protobuf, pyarrow, pandas, av, PIL, rerun' 2>/dev/null; then
         return
     fi
-    say "making a Python with pyzmq, protobuf and jsonschema in $venv"
+    say "making a Python with pyzmq, protobuf, jsonschema and readers of recordings in $venv"
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check pyzmq protobuf jsonschema
+    "$venv/bin/pip" install --quiet --disable-pip-version-check pyzmq protobuf jsonschema \
+        mcap mcap-protobuf-support rerun-sdk pyarrow pandas av numpy pillow # read back what recorder wrote
 }
 
 case ${1:-} in demo | test) ;; *) die "say what for: tests/setup.sh demo, or tests/setup.sh test" ;; esac

@@ -27,6 +27,7 @@ use tokio::runtime::Runtime;
 pub mod bench;
 pub mod fault;
 pub mod scene;
+pub mod tape;
 pub mod usage;
 
 /// No wait is longer.

@@ -81,7 +81,7 @@ fn the_demonstration_drives_its_motor_and_says_how_old_the_picture_was() {
     let bed = Bed::new();
     let _launch = demo(&bed, "", SNAPSHOTS);
     let state = drives(&bed);
-    assert_eq!(state.source, "human");
+    assert_eq!(state.source, "pilot");
     assert!((0..1_000_000_000).contains(&state.picture_age_ns), "{state:?}");
     until("pictures are shown", || fs::read_dir(bed.files().join("pictures")).ok()?.next()?.ok());
 }
