@@ -21,11 +21,14 @@
 //! - [`Node::sync2`] pairs the messages of inputs by their stamps; [`Pairer`] does it for what was recorded.
 //! - [`graph`] is the graph file, [`wiring`] is what `launch` tells a node.
 //! - `recording` (with the feature of that name) writes, reads and mends recordings.
+//! - `device` says how a person who may not use a device file comes to be let in.
 //! - [`motion`] is the lease that whatever moves obeys commands by.
 //! - [`proto`] holds the messages; they are all re-exported here.
 //!
 //! This crate never starts a process and never reads a graph file on a node's behalf.
 
+#[cfg(feature = "node")]
+pub mod device;
 pub mod gamepad;
 pub mod graph;
 pub mod motion;

@@ -172,8 +172,9 @@ pub fn marks(path: &Path) -> Result<Vec<Mark>, RecordingError> {
     Ok(marks.filter_map(|message| Some(message.decode::<Mark>().ok()?.body)).collect())
 }
 
-/// The stretches that were erased, by time of receipt: from, until.
-fn erased(marks: &[Mark]) -> Vec<(i64, i64)> {
+/// The stretches that were erased, by time of receipt, nanoseconds on the steady timeline: from, until.
+#[must_use]
+pub fn erased(marks: &[Mark]) -> Vec<(i64, i64)> {
     let erased = marks.iter().filter(|mark| mark.kind == MarkKind::Erased as i32);
     erased.map(|mark| (mark.from_ns, mark.until_ns)).collect()
 }

@@ -24,12 +24,17 @@ pub struct Description {
     /// Beside the standard words (`type`, `properties`, `required`, `additionalProperties`, `enum`, `const`, `anyOf`, `oneOf`, `allOf`,
     /// `items`, `prefixItems`, `minimum`, `maximum`, `exclusiveMinimum`, `exclusiveMaximum`, `minItems`, `maxItems`, integer
     /// formats like `uint8`, local `$ref`; others are passed over) a string may have `format: "duration"` with `x-min` and `x-max` (durations),
-    /// and a property may have `x-why`: the sentence that explains why it is required.
+    /// and a property may have `x-why`: the sentence that explains why it is required. `x-device` says that a property (or each string of
+    /// it) names a device, and of which kind: `video` (its number too), `input`, `serial`, `i2c`, `gpio`, `pwm` or `can`; with `x-when`, an object of
+    /// property names and lists of values, it counts only where those properties have such values (null: none given). `launch doctor` looks at them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub params: Option<serde_json::Value>,
     /// Restart it when it ends well by itself too; false for a node whose good end is a person's wish (a closed window).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart_when_done: Option<bool>,
+    /// The verbs of launch that are this program's business, for instance `calibrate`: it gets the verb as its first word.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub verbs: Vec<String>,
 }
 
 /// One input or output of a node program.

@@ -103,6 +103,13 @@ impl Describe {
         self
     }
 
+    /// A verb of launch that is this program's business: `launch calibrate NODE` runs `PROGRAM calibrate` with the node's wiring.
+    #[must_use]
+    pub fn verb(mut self, verb: &str) -> Describe {
+        self.0.verbs.push(verb.to_owned());
+        self
+    }
+
     /// The node that this process is. Answers `--describe` and `--help` instead, and ends the process, when it was asked so.
     ///
     /// # Errors
@@ -202,6 +209,7 @@ mod tests {
         let Describe(description) = describe("Streams a camera")
             .output_when("frames", "encoding", &[("jpeg", "a.B".into()), ("rgb8", "a.C".into())], "pictures")
             .params::<Params>()
+            .verb("calibrate")
             .stays_down_when_done();
         let json = serde_json::to_string(&description).unwrap();
         assert_eq!(serde_json::from_str::<Description>(&json).unwrap(), description);

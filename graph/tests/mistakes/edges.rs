@@ -30,7 +30,7 @@ error: there is no message type `Speed`
 6 | publish = { a = "CompresedImage", b = "Speed", c = "my robot.Scan", d = 1 }
   |                                       ^^^^^^^
   |
-  = help: ours are Array, CompressedImage, CompressedVideo, Drive, EdgeCounts, Event, Gamepad, GamepadEvent, Gauge, GraphStatus, Header, Log, Mark, ModelState, MotorState, NodeState, NodeStatus, PilotState, Pose, RawImage, RecordCommand, RecorderState; a foreign type is written with its package
+  = help: ours are Array, CompressedImage, CompressedVideo, Drive, EdgeCounts, Event, Gamepad, GamepadEvent, Gauge, GraphStatus, Header, Log, Mark, ModelState, MotorState, NodeState, NodeStatus, PilotState, Pose, RawImage, RecordCommand, RecorderState, Rumble; a foreign type is written with its package
 
 error: `my robot.Scan` is no name of a message type
  --> robot.toml:6:52
