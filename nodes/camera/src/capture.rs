@@ -32,17 +32,20 @@ fn run(open: Opener, news: &watch::Sender<Seen>) {
 pub(crate) fn patience(last: &Seen, rate: f64) -> Duration {
     /// A camera that is looked for is heard of twice a second or so; opening one can take seconds.
     const OPENING: Duration = Duration::from_secs(30);
-    /// Some cameras measure the light first.
-    const FIRST_PICTURE: Duration = Duration::from_secs(5);
     match last {
         Seen::Absent | Seen::Over(_) => OPENING,
-        Seen::Opened => FIRST_PICTURE.max(stalled_after(rate)),
+        Seen::Opened => first_after(rate),
         Seen::Frame(_) => stalled_after(rate),
     }
 }
 
+/// How long the first picture of a camera may take: some measure the light first.
+pub(crate) fn first_after(rate: f64) -> Duration {
+    stalled_after(rate).max(Duration::from_secs(5))
+}
+
 /// Ten periods without a picture are no jitter, and two seconds are long for any camera.
-fn stalled_after(rate: f64) -> Duration {
+pub(crate) fn stalled_after(rate: f64) -> Duration {
     Duration::from_secs_f64((10.0 / rate).max(2.0))
 }
 

@@ -1,17 +1,21 @@
 //! `camera --list`: the cameras of this machine and what they offer. It never starts capturing.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::Parser;
 use serde::Serialize;
 
-use crate::source::{formats, number_in};
+use crate::source::{
+    device,
+    formats::{Mode, Rate},
+    live::nothing_usable,
+    trouble::{Trouble, nodes},
+};
 
 /// What the program does when a person runs it; without arguments it is a node.
 #[derive(Debug, Parser)]
@@ -32,7 +36,13 @@ struct Listed {
     index: u32,
     path: PathBuf,
     name: String,
+    /// Other names of it, that stay when numbers change: `device` takes them too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    links: Vec<PathBuf>,
     formats: Vec<Offer>,
+    /// What else it offers, which cannot be used here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    others: Vec<String>,
     /// Why it cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
@@ -44,8 +54,8 @@ struct Offer {
     format: String,
     width: u32,
     height: u32,
-    /// Pictures a second, the highest first.
-    rates: Vec<u32>,
+    /// Pictures a second, the highest first; empty when it does not say.
+    rates: Vec<Rate>,
 }
 
 /// Answers the arguments that are not the node's; none when there are no such arguments.
@@ -65,36 +75,47 @@ pub(crate) fn answer() -> Option<ExitCode> {
     })
 }
 
-/// Read from /dev ourselves: nokhwa's own list panics on a name without a number.
 fn devices() -> Vec<Listed> {
-    let entries = fs::read_dir("/dev").into_iter().flatten().flatten();
-    let paths = entries.filter_map(|entry| Some((number_in(&entry.path())?, entry.path())));
-    paths.collect::<BTreeMap<u32, PathBuf>>().into_iter().map(|(index, path)| look_at(index, path)).collect()
+    nodes().into_iter().map(|(index, path, name)| look_at(index, path, name)).collect()
 }
 
-fn look_at(index: u32, path: PathBuf) -> Listed {
-    let name = fs::read_to_string(format!("/sys/class/video4linux/video{index}/name")).unwrap_or_default();
-    let (offers, problem) = match formats(index) {
-        Ok(formats) => {
-            let all = formats.iter().map(|it| (it.format().to_string(), it.width(), it.height(), it.frame_rate()));
-            (offers(all), None)
+fn look_at(index: u32, path: PathBuf, name: String) -> Listed {
+    let looked = device::open(&path).and_then(|file| {
+        let (modes, others) = device::modes(&file, None).map_err(|error| Trouble::at(&path, &error))?;
+        if modes.is_empty() { Err(Trouble::Refused(nothing_usable(&others))) } else { Ok((offers(&modes), others)) }
+    });
+    let links = links_to(&path);
+    match looked {
+        Ok((formats, others)) => Listed { index, path, name, links, formats, others, problem: None },
+        Err(trouble) => {
+            let problem = Some(trouble.problem());
+            Listed { index, path, name, links, formats: Vec::new(), others: Vec::new(), problem }
         }
-        Err(problem) => (Vec::new(), Some(problem)),
-    };
-    Listed { index, path, name: name.trim().to_owned(), formats: offers, problem }
+    }
 }
 
-/// Brings formats together that differ in their rate only; the largest pictures first.
-fn offers(formats: impl Iterator<Item = (String, u32, u32, u32)>) -> Vec<Offer> {
+/// The names that the camera keeps when numbers change.
+fn links_to(path: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir("/dev/v4l/by-id").into_iter().flatten().flatten();
+    let mut links: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    links.retain(|link| fs::canonicalize(link).is_ok_and(|file| file == path));
+    links.sort();
+    links
+}
+
+/// Brings modes together that differ in their rate only; the largest pictures first.
+fn offers(modes: &[Mode]) -> Vec<Offer> {
     let mut offers: Vec<Offer> = Vec::new();
-    for (format, width, height, rate) in formats {
+    for mode in modes {
+        let Mode { width, height, .. } = *mode;
+        let format = mode.kind.to_string();
         match offers.iter_mut().find(|it| it.format == format && it.width == width && it.height == height) {
-            Some(offer) => offer.rates.push(rate),
-            None => offers.push(Offer { format, width, height, rates: vec![rate] }),
+            Some(offer) => offer.rates.extend(mode.rate()),
+            None => offers.push(Offer { format, width, height, rates: mode.rate().into_iter().collect() }),
         }
     }
     for offer in &mut offers {
-        offer.rates.sort_unstable_by(|a, b| b.cmp(a));
+        offer.rates.sort_by(|a, b| b.0.total_cmp(&a.0));
         offer.rates.dedup();
     }
     offers.sort_by(|a, b| a.format.cmp(&b.format).then((b.width, b.height).cmp(&(a.width, a.height))));
@@ -110,14 +131,22 @@ fn print(out: &mut impl Write, devices: &[Listed], json: bool) -> io::Result<()>
             "there is no camera here (no /dev/video…); device = \"pattern\" or a folder of pictures works without one",
         );
     }
-    for Listed { index, path, name, formats, problem } in devices {
+    for Listed { index, path, name, links, formats, others, problem } in devices {
         writeln!(out, "{index}  {name}  ({})", path.display())?;
+        for link in links {
+            writeln!(out, "   also {}", link.display())?;
+        }
         if let Some(problem) = problem {
             writeln!(out, "   cannot be used: {problem}")?;
         }
         for Offer { format, width, height, rates } in formats {
-            let rates: Vec<String> = rates.iter().map(u32::to_string).collect();
-            writeln!(out, "   {format:<6} {:>9}  {} Hz", format!("{width}x{height}"), rates.join(" "))?;
+            let rates: Vec<String> = rates.iter().map(Rate::to_string).collect();
+            let rates =
+                if rates.is_empty() { "a rate of its own".to_owned() } else { format!("{} Hz", rates.join(" ")) };
+            writeln!(out, "   {format:<6} {:>9}  {rates}", format!("{width}x{height}"))?;
+        }
+        if !others.is_empty() {
+            writeln!(out, "   cannot be used here: {}", others.join(", "))?;
         }
     }
     Ok(())
@@ -131,15 +160,23 @@ fn tell(sentence: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::formats::{Interval, Kind};
+
+    fn mode(kind: Kind, width: u32, height: u32, interval: Option<Interval>) -> Mode {
+        Mode { kind, width, height, interval }
+    }
 
     fn camera() -> Listed {
-        let yuyv = |width, height, rate| ("YUYV".to_owned(), width, height, rate);
-        let all = [yuyv(640, 480, 15), yuyv(1280, 720, 10), yuyv(640, 480, 30), ("MJPEG".to_owned(), 640, 480, 30)];
+        let yuyv = |width, height, rate| mode(Kind::Yuyv, width, height, Interval::new(1, rate));
+        let mjpeg = mode(Kind::Mjpeg, 640, 480, Interval::new(1001, 30_000));
+        let grey = mode(Kind::Grey, 640, 480, None);
         Listed {
             index: 0,
             path: "/dev/video0".into(),
             name: "HD Webcam".into(),
-            formats: offers(all.into_iter()),
+            links: vec!["/dev/v4l/by-id/usb-HD".into()],
+            formats: offers(&[yuyv(640, 480, 15), yuyv(1280, 720, 10), yuyv(640, 480, 30), mjpeg, grey]),
+            others: vec!["H264".into(), "UYVY".into()],
             problem: None,
         }
     }
@@ -152,8 +189,9 @@ mod tests {
 
     #[test]
     fn a_camera_is_listed_with_its_formats_and_rates() {
-        let wanted = "0  HD Webcam  (/dev/video0)\n   MJPEG    640x480  30 Hz\n   YUYV    1280x720  10 Hz\n   \
-                      YUYV     640x480  30 15 Hz\n";
+        let wanted = "0  HD Webcam  (/dev/video0)\n   also /dev/v4l/by-id/usb-HD\n   GREY     640x480  a rate of its own\n   \
+                      MJPEG    640x480  29.97 Hz\n   YUYV    1280x720  10 Hz\n   YUYV     640x480  30 15 Hz\n   \
+                      cannot be used here: H264, UYVY\n";
         assert_eq!(printed(&[camera()], false), wanted);
     }
 
@@ -162,7 +200,8 @@ mod tests {
         let denied = Listed { formats: Vec::new(), problem: Some("permission denied".into()), ..camera() };
         let text = printed(&[camera(), denied], true);
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines[0]["formats"][2]["rates"], serde_json::json!([30, 15]));
+        assert_eq!(lines[0]["formats"][1]["rates"], serde_json::json!([29.97]));
+        assert_eq!(lines[0]["formats"][3]["rates"], serde_json::json!([30, 15]));
         assert_eq!(lines[1]["problem"], "permission denied");
     }
 

@@ -1,7 +1,7 @@
 //! `camera`: streams pictures from a camera, a folder, an MJPEG file or a moving test pattern. It never decodes a JPEG that it can
 //! pass on, never queues pictures, and never waits for a listener.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{mem, process::ExitCode, sync::Arc, time::Duration};
 
 use offboard::{CompressedImage, Error, Name as _, Node, Period, Publisher, RawImage, Result};
 use tokio::time::{Instant, sleep_until};
@@ -54,6 +54,7 @@ async fn serve<M: Developed>(node: &Node, params: &Params) -> Result<()> {
     let mut slot = capture::start(source::prepare(params)?)?;
     let mut alive = node.every(NO_DATA_EVERY);
     let mut heard = Instant::now();
+    let mut sees = false;
     loop {
         let patience = capture::patience(&slot.borrow(), params.rate);
         tokio::select! {
@@ -70,9 +71,14 @@ async fn serve<M: Developed>(node: &Node, params: &Params) -> Result<()> {
                 heard = Instant::now();
                 let seen = slot.borrow_and_update().clone();
                 match seen {
-                    Seen::Frame(frame) => sender.send(frame).await?,
-                    Seen::Over(why) => return Err(Error::config(why)),
+                    Seen::Frame(frame) => {
+                        sees = true;
+                        sender.send(frame).await?;
+                    }
+                    // Whoever drives by these pictures must not have to wait for the next tick.
+                    Seen::Absent if mem::take(&mut sees) => sender.send_no_data().await?,
                     Seen::Absent | Seen::Opened => {}
+                    Seen::Over(why) => return Err(Error::config(why)),
                 }
             }
             () = sleep_until(heard + patience) => {

@@ -6,6 +6,8 @@ use offboard::{CompressedImage, Error, Name as _, Node, RawImage, Result};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::source::formats::Kind;
+
 /// The name of the output.
 pub(crate) const FRAMES: &str = "frames";
 
@@ -14,10 +16,13 @@ pub(crate) const FRAMES: &str = "frames";
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Params {
     /// Where pictures come from: a camera's number (0 is /dev/video0) or a path under /dev; "pattern", a moving test picture; a folder of .jpg, .jpeg and .png pictures or an MJPEG file, replayed in a loop.
+    #[schemars(extend("x-device" = "video"))]
     pub(crate) device: Device,
     /// Width and height in pixels, 16 to 16384 each: of the pattern, and what a camera is asked for (it may only know near ones); pictures from files keep their own.
     #[schemars(inner(range(min = 16, max = 16384)))]
     pub(crate) size: [u32; 2],
+    /// The camera's own format; without it the one that costs least is taken: its JPEGs as they are, where JPEGs leave and it has them.
+    pub(crate) format: Option<Kind>,
     /// Pictures a second, 0.001 to 1000: what a camera is asked for, how fast files are replayed.
     #[schemars(range(min = 0.001, max = 1000))]
     pub(crate) rate: f64,
@@ -30,7 +35,8 @@ pub(crate) struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Params { device: Device::Camera(0), size: [640, 480], rate: 30.0, encoding: Encoding::Jpeg, quality: 85 }
+        let (size, rate) = ([640, 480], 30.0);
+        Params { device: Device::Camera(0), size, format: None, rate, encoding: Encoding::Jpeg, quality: 85 }
     }
 }
 
@@ -216,6 +222,16 @@ mod tests {
     }
 
     #[test]
+    fn a_format_has_the_name_that_the_list_shows() {
+        for kind in Kind::ALL {
+            let params = read(&format!(r#"{{"format":"{kind}"}}"#)).unwrap();
+            assert_eq!(params.format, Some(kind));
+        }
+        let error = read(r#"{"format":"H264"}"#).unwrap_err();
+        assert!(error.starts_with("unknown variant `H264`, expected one of `MJPEG`, `JPEG`, `NV12`"), "{error}");
+    }
+
+    #[test]
     fn what_does_not_fit_is_said_with_its_range() {
         let cases = [
             (r#"{"rate":0}"#, "rate is 0; 0.001 to 1000 pictures a second are allowed"),
@@ -247,6 +263,7 @@ mod tests {
     fn defaults_fit_their_own_schema() {
         let schema = schemars::schema_for!(Params).to_value();
         assert_eq!(schema["properties"]["device"]["default"], 0);
+        assert_eq!(schema["properties"]["device"]["x-device"], "video");
         assert_eq!(schema["properties"]["quality"]["maximum"], 100);
         assert_eq!(schema["additionalProperties"], false);
     }

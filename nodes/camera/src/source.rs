@@ -7,13 +7,15 @@ use offboard::Result;
 
 use crate::params::{Device, Params};
 
+pub(crate) mod device;
+mod direct;
 mod folder;
-mod formats;
+pub(crate) mod formats;
+pub(crate) mod live;
 mod mjpeg;
 mod nokhwa;
 mod pattern;
-
-pub(crate) use nokhwa::{formats, number_in};
+pub(crate) mod trouble;
 
 /// A source of pictures.
 pub(crate) trait Source {
@@ -82,6 +84,15 @@ impl Layout {
             Layout::Yuyv | Layout::Nv12 => None,
         }
     }
+
+    /// Bytes of a line of so many pixels.
+    pub(crate) const fn line(self, width: usize) -> usize {
+        match self {
+            Layout::Rgb | Layout::Bgr => width * 3,
+            Layout::Yuyv => width * 2,
+            Layout::Gray | Layout::Nv12 => width,
+        }
+    }
 }
 
 /// Makes the source on the thread that will run it: an open camera may not move between threads.
@@ -92,11 +103,11 @@ pub(crate) type Opener = Box<dyn FnOnce() -> Box<dyn Source> + Send>;
 /// # Errors
 /// A configuration error when there is no such file or folder, or no picture in it.
 pub(crate) fn prepare(params: &Params) -> Result<Opener> {
-    let Params { rate, size, encoding, .. } = *params;
+    let Params { rate, size, format, encoding, .. } = *params;
     Ok(match &params.device {
         Device::Camera(_) | Device::CameraAt(_) => {
             let device = params.device.clone();
-            Box::new(move || Box::new(nokhwa::Live::new(device, formats::Wish { size, rate, encoding })))
+            Box::new(move || Box::new(live::Live::new(device, formats::Wish { size, rate, format, encoding })))
         }
         Device::Pattern => Box::new(move || Box::new(pattern::Ticks::new(Instant::now(), size, rate))),
         Device::Files(path) if path.is_dir() => {
