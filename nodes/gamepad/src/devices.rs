@@ -1,17 +1,17 @@
 //! The gamepads of this machine as people see them: `gamepad --list`, and why there is none.
 //! It never changes anything.
 
-use std::{fs, io, path::Path};
+use std::io;
 
 use clap::Parser;
 use gilrs::{LinuxGamepadExt, MappingSource};
 use serde::Serialize;
 
-use crate::{events::code_name, reader};
-use offboard::gamepad::Axis;
-
-/// Where the kernel shows input devices.
-const INPUT: &str = "/dev/input";
+use crate::{
+    inputs::why_none,
+    layout::{Map, codes},
+    reader,
+};
 
 /// Reads a gamepad. As a node it is started by launch; by itself it lists what is there.
 #[derive(Debug, Parser)]
@@ -36,6 +36,8 @@ struct Pad {
     known_layout: bool,
     /// Field of Gamepad and the kernel's code behind it.
     mapping: Vec<(&'static str, String)>,
+    /// The kernel's codes that arrive in no field; the parameter `map` takes them.
+    unmapped: Vec<String>,
 }
 
 /// Prints the gamepads to stdout and, if there is none, why to stderr.
@@ -66,102 +68,36 @@ fn print(pad: &Pad, out: &mut impl io::Write) -> io::Result<()> {
     for (field, code) in &pad.mapping {
         writeln!(out, "     {field:<16} {code}")?;
     }
+    if !pad.unmapped.is_empty() {
+        writeln!(out, "     {:<16} {}", "(no field)", pad.unmapped.join(" "))?;
+    }
     Ok(())
 }
 
 fn pads() -> io::Result<Vec<Pad>> {
     let gilrs = reader::open()?;
-    Ok(gilrs.gamepads().map(|(id, pad)| describe(id.into(), &pad)).collect())
+    Ok(reader::numbered(&gilrs).iter().map(|(number, _, pad)| describe(*number, pad)).collect())
 }
 
-fn describe(id: usize, pad: &gilrs::Gamepad<'_>) -> Pad {
+fn describe(number: usize, pad: &gilrs::Gamepad<'_>) -> Pad {
+    // One that was unplugged just now has nothing left.
+    let codes = evdev::Device::open(pad.devpath()).map(|device| codes(&device)).unwrap_or_default();
+    let fields = Map::default().fields(pad, &codes);
+    let unmapped = codes.iter().filter(|code| fields.iter().all(|(_, used)| used != *code));
     Pad {
-        id,
+        id: number,
         name: pad.name().to_owned(),
         kernel_name: pad.os_name().to_owned(),
         path: pad.devpath().display().to_string(),
         known_layout: pad.mapping_source() == MappingSource::SdlMappings,
-        mapping: mapping(pad),
+        mapping: fields.iter().map(|(name, code)| (*name, code.to_string())).collect(),
+        unmapped: unmapped.map(ToString::to_string).collect(),
     }
-}
-
-/// Which kernel code stands behind which field.
-fn mapping(pad: &gilrs::Gamepad<'_>) -> Vec<(&'static str, String)> {
-    let axes = AXES.iter().filter_map(|(axis, theirs)| Some((axis.name(), pad.axis_code(*theirs)?)));
-    let buttons = BUTTONS.iter().filter_map(|(name, theirs)| Some((*name, pad.button_code(*theirs)?)));
-    axes.chain(buttons).map(|(name, code)| (name, code_name(code.into_u32()))).collect()
-}
-
-const AXES: [(Axis, gilrs::Axis); 8] = [
-    (Axis::LeftStickX, gilrs::Axis::LeftStickX),
-    (Axis::LeftStickY, gilrs::Axis::LeftStickY),
-    (Axis::RightStickX, gilrs::Axis::RightStickX),
-    (Axis::RightStickY, gilrs::Axis::RightStickY),
-    (Axis::LeftTrigger, gilrs::Axis::LeftZ),
-    (Axis::RightTrigger, gilrs::Axis::RightZ),
-    (Axis::DpadX, gilrs::Axis::DPadX),
-    (Axis::DpadY, gilrs::Axis::DPadY),
-];
-
-/// The triggers of a known layout and the four buttons of some directional pads stand here, for gilrs calls them buttons.
-const BUTTONS: [(&str, gilrs::Button); 17] = [
-    ("left_trigger", gilrs::Button::LeftTrigger2),
-    ("right_trigger", gilrs::Button::RightTrigger2),
-    ("dpad_y +", gilrs::Button::DPadUp),
-    ("dpad_y -", gilrs::Button::DPadDown),
-    ("dpad_x -", gilrs::Button::DPadLeft),
-    ("dpad_x +", gilrs::Button::DPadRight),
-    ("south", gilrs::Button::South),
-    ("east", gilrs::Button::East),
-    ("west", gilrs::Button::West),
-    ("north", gilrs::Button::North),
-    ("left_bumper", gilrs::Button::LeftTrigger),
-    ("right_bumper", gilrs::Button::RightTrigger),
-    ("left_thumb", gilrs::Button::LeftThumb),
-    ("right_thumb", gilrs::Button::RightThumb),
-    ("select", gilrs::Button::Select),
-    ("start", gilrs::Button::Start),
-    ("mode", gilrs::Button::Mode),
-];
-
-/// Why no gamepad can be read here, if there is a reason beyond that none is plugged in.
-pub(crate) fn why_none() -> Option<String> {
-    why_none_in(Path::new(INPUT))
-}
-
-fn why_none_in(input: &Path) -> Option<String> {
-    let Ok(entries) = fs::read_dir(input) else {
-        return Some(format!("there is no {}: this machine (or container) shows no input devices", input.display()));
-    };
-    let events = entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"event"));
-    let denied = events
-        .map(|entry| fs::File::open(entry.path()))
-        .filter(|opened| matches!(opened, Err(error) if error.kind() == io::ErrorKind::PermissionDenied))
-        .count();
-    (denied > 0).then(|| {
-        format!(
-            "{denied} input devices may not be read; join the group that may and log in again: \
-             sudo usermod -aG input \"$USER\""
-        )
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use offboard::gamepad::Button;
-
-    #[test]
-    fn a_missing_folder_of_devices_is_named() {
-        let why = why_none_in(Path::new("/nowhere/input")).unwrap();
-        assert_eq!(why, "there is no /nowhere/input: this machine (or container) shows no input devices");
-    }
-
-    #[test]
-    fn every_button_of_the_message_is_listed() {
-        let listed: Vec<&str> = BUTTONS.iter().map(|(name, _)| *name).collect();
-        assert!(Button::ALL.iter().all(|button| listed.contains(&button.name())));
-    }
 
     #[test]
     fn json_is_one_object_with_its_mapping() {
@@ -172,12 +108,13 @@ mod tests {
             path: "/dev/input/event0".into(),
             known_layout: true,
             mapping: vec![("south", "BTN_SOUTH".into())],
+            unmapped: vec!["BTN_TRIGGER".into(), "ABS_Z".into()],
         };
         let mut out = Vec::new();
         print(&pad, &mut out).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "0  Pad  (pad, /dev/input/event0, known layout)\n     south            BTN_SOUTH\n"
+            "0  Pad  (pad, /dev/input/event0, known layout)\n     south            BTN_SOUTH\n     (no field)       BTN_TRIGGER ABS_Z\n"
         );
         let json = serde_json::to_value(&pad).unwrap();
         assert_eq!(json["mapping"][0], serde_json::json!(["south", "BTN_SOUTH"]));

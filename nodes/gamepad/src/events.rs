@@ -6,12 +6,27 @@ use offboard::{
     gamepad::{Axis, Button},
 };
 
-/// The kernel's event types, from linux/input-event-codes.h.
-const EV_KEY: u32 = 1;
-const EV_ABS: u32 = 3;
+/// The kernel's type of keys and buttons, from linux/input-event-codes.h.
+pub(crate) const EV_KEY: u32 = 1;
 
-/// The kernel's keys and absolute axes that gamepads have, from linux/input-event-codes.h.
-const NAMES: [(u32, u32, &str); 34] = [
+/// Its type of absolute axes.
+pub(crate) const EV_ABS: u32 = 3;
+
+/// The kernel's keys and absolute axes that gamepads and joysticks have, from linux/input-event-codes.h.
+const NAMES: [(u32, u32, &str); 47] = [
+    (EV_KEY, 0x120, "BTN_TRIGGER"),
+    (EV_KEY, 0x121, "BTN_THUMB"),
+    (EV_KEY, 0x122, "BTN_THUMB2"),
+    (EV_KEY, 0x123, "BTN_TOP"),
+    (EV_KEY, 0x124, "BTN_TOP2"),
+    (EV_KEY, 0x125, "BTN_PINKIE"),
+    (EV_KEY, 0x126, "BTN_BASE"),
+    (EV_KEY, 0x127, "BTN_BASE2"),
+    (EV_KEY, 0x128, "BTN_BASE3"),
+    (EV_KEY, 0x129, "BTN_BASE4"),
+    (EV_KEY, 0x12a, "BTN_BASE5"),
+    (EV_KEY, 0x12b, "BTN_BASE6"),
+    (EV_KEY, 0x12f, "BTN_DEAD"),
     (EV_KEY, 0x130, "BTN_SOUTH"),
     (EV_KEY, 0x131, "BTN_EAST"),
     (EV_KEY, 0x132, "BTN_C"),
@@ -68,6 +83,16 @@ pub(crate) fn code_name(packed: u32) -> String {
         None if kind == EV_KEY => format!("KEY_{code:#x}"),
         None => format!("ABS_{code:#x}"),
     }
+}
+
+/// The packed code of a name that [`code_name`] gives.
+pub(crate) fn code_of(name: &str) -> Option<u32> {
+    let known = NAMES.iter().find(|(.., known)| *known == name).map(|(kind, code, _)| kind << 16 | code);
+    let numbered = |prefix: &str, kind: u32| {
+        let code = u16::from_str_radix(name.strip_prefix(prefix)?, 16).ok()?;
+        Some(kind << 16 | u32::from(code))
+    };
+    known.or_else(|| numbered("KEY_0x", EV_KEY)).or_else(|| numbered("ABS_0x", EV_ABS))
 }
 
 /// Whether a packed event code is one of an absolute axis.
@@ -150,6 +175,13 @@ mod tests {
     fn a_code_without_a_name_is_a_number() {
         assert_eq!(code_name(0x0001_02c0), "KEY_0x2c0");
         assert_eq!(code_name(0x0003_0028), "ABS_0x28");
+    }
+
+    #[test]
+    fn each_name_is_that_of_its_code() {
+        let codes = NAMES.iter().map(|(kind, code, _)| kind << 16 | code).chain([0x0001_02c0, 0x0003_0028]);
+        codes.for_each(|packed| assert_eq!(code_of(&code_name(packed)), Some(packed)));
+        assert_eq!(["BTN_FIRE", "KEY_0x", "ABS_0xfffff", ""].map(code_of), [None; 4]);
     }
 
     #[test]

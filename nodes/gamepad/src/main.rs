@@ -1,4 +1,5 @@
 //! The node `gamepad`: publishes the whole state of one gamepad on change and at a minimum rate, and its raw events beside it.
+//! What comes on the input `rumble` moves its motors.
 //! A pad that is unplugged or silent is published as neutral and not connected; it never repeats the last value of one.
 
 use std::{
@@ -8,20 +9,25 @@ use std::{
 };
 
 use clap::Parser;
-use offboard::{Error, Gamepad, GamepadEvent, Node, Publisher, Result, clock};
+use offboard::{Error, Gamepad, GamepadEvent, Node, Publisher, Result, Rumble, clock};
 use tokio::sync::{mpsc, watch};
 
 mod devices;
 mod events;
 mod fields;
 mod idle;
+mod inputs;
+mod layout;
 mod params;
 mod reader;
+mod rumble;
 mod script;
 mod slot;
 mod state;
 
 use params::{Device, Params, Settings};
+use reader::Reading;
+use rumble::{Motors, Wish};
 use slot::{Slot, Snapshot, StampedEvent};
 
 fn main() -> ExitCode {
@@ -33,6 +39,7 @@ fn main() -> ExitCode {
 
 async fn run() -> Result<()> {
     let node = offboard::describe("Reads a gamepad (gamepad --list shows those of this machine)")
+        .input::<Rumble>("rumble", "what its motors shall do, 2 s at most; the newest wins and ends by itself")
         .output::<Gamepad>("pad", "the whole normalised state, on change and at least at rate_min")
         .output::<GamepadEvent>("events", "raw events as the kernel names them, in order")
         .params::<Params>()
@@ -40,14 +47,20 @@ async fn run() -> Result<()> {
     let settings = node.params::<Params>()?.check()?;
     let period = settings.period;
     let (slot, state, events) = slot::slot();
-    start_source(settings, slot)?;
+    let motors = Motors::default();
+    start_source(settings, slot, &motors)?;
     let pad = node.publish::<Gamepad>("pad").await?;
-    tokio::try_join!(publish_state(&node, period, state, pad), publish_events(&node, events))?;
-    Ok(())
+    let ended = tokio::try_join!(
+        publish_state(&node, period, state, pad),
+        publish_events(&node, events),
+        pass_wishes(&node, &motors)
+    );
+    motors.end();
+    ended.map(|_| ())
 }
 
 /// Starts what fills the slot: a script, or the thread that reads a real pad.
-fn start_source(settings: Settings, slot: Slot) -> Result<()> {
+fn start_source(settings: Settings, slot: Slot, motors: &Motors) -> Result<()> {
     if let Device::Script(file) = &settings.device {
         let script = script::read(file)?;
         tokio::spawn(script::play(script, slot));
@@ -56,7 +69,8 @@ fn start_source(settings: Settings, slot: Slot) -> Result<()> {
     if reader::needs_telling() {
         return Err(restart_without_udevd().into());
     }
-    reader::spawn(settings.device, settings.shape, slot)?;
+    let Settings { device, map, shape, .. } = settings;
+    reader::spawn(Reading { device, map, shape, motors: motors.clone() }, slot)?;
     Ok(())
 }
 
@@ -109,6 +123,33 @@ async fn publish_events(node: &Node, mut events: mpsc::Receiver<StampedEvent>) -
                 Some((stamp_ns, event)) => out.send_at(stamp_ns, event).await?,
                 None => return Ok(()),
             },
+        }
+    }
+}
+
+/// Hands what comes on `rumble` to the motors, the newest only, if the graph gives the node that input.
+async fn pass_wishes(node: &Node, motors: &Motors) -> Result<()> {
+    if !node.has_input("rumble") {
+        return Ok(());
+    }
+    motors.start()?;
+    let (mut wishes, mut broken) = (node.subscribe::<Rumble>("rumble").await?, 0_u64);
+    loop {
+        let message = match wishes.latest().await {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(()),
+            Err(Error::Silent { .. }) => continue, // each wish ends by itself
+            Err(error) => return Err(error),
+        };
+        match Wish::of(&message) {
+            Some(wish) => motors.wish(wish),
+            None => {
+                broken += 1;
+                // Told at 1, 2, 4, 8…: a flood must not flood the log too.
+                if broken.is_power_of_two() {
+                    tracing::warn!("{broken} messages on rumble held values that are not finite: ignored");
+                }
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use serde::{
     de::{self, Visitor},
 };
 
-use crate::{fields::Field, state::Shape};
+use crate::{fields::Field, layout::Map, state::Shape};
 
 /// The parameters as the graph file writes them.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,9 @@ pub(crate) struct Params {
     /// What arrives as what, by the names of Gamepad's fields: { left_bumper = "right_bumper" }. A field that another one
     /// arrives as no longer carries its own.
     remap: Remap,
+    /// For a pad whose layout is not known: which code each field comes from, by the names that `gamepad --list` shows:
+    /// { right_bumper = "BTN_TOP", right_stick_x = "ABS_Z" }.
+    map: Map,
     /// How often the state is sent at least, in Hz, 5 to 500.
     #[schemars(range(min = 5.0, max = 500.0))]
     rate_min: f64,
@@ -37,7 +40,14 @@ pub(crate) struct Params {
 impl Default for Params {
     fn default() -> Self {
         // Sticks at rest read up to 0.06; a pilot calls a pad silent after 0.25 s, so 20 Hz may lose a few.
-        Params { device: Device::First, dead_zone: 0.08, invert: Vec::new(), remap: Remap::default(), rate_min: 20.0 }
+        Params {
+            device: Device::First,
+            dead_zone: 0.08,
+            invert: Vec::new(),
+            remap: Remap::default(),
+            map: Map::default(),
+            rate_min: 20.0,
+        }
     }
 }
 
@@ -46,6 +56,8 @@ impl Default for Params {
 pub(crate) struct Settings {
     /// Which gamepad.
     pub(crate) device: Device,
+    /// Where its fields come from.
+    pub(crate) map: Map,
     /// How its state is published.
     pub(crate) shape: Shape,
     /// The longest time between two messages.
@@ -74,8 +86,9 @@ impl Params {
         }
         let remap: Vec<(Field, Field)> = self.remap.0.into_iter().collect();
         check_remap(&remap).map_err(|problem| Error::config(format!("remap: {problem}")))?;
+        self.map.check().map_err(|problem| Error::config(format!("map: {problem}")))?;
         let shape = Shape::new(self.dead_zone as f32, &remap, &self.invert);
-        Ok(Settings { device: self.device, shape, period: Duration::from_secs_f64(1.0 / self.rate_min) })
+        Ok(Settings { device: self.device, map: self.map, shape, period: Duration::from_secs_f64(1.0 / self.rate_min) })
     }
 }
 
@@ -240,6 +253,13 @@ mod tests {
             (r#"{"remap": {"south": "eats"}}"#, "did you mean \"east\"?"),
             (r#"{"remap": {"south": "dpad_x"}}"#, "remap: south cannot arrive as dpad_x: axes go to axes"),
             (r#"{"remap": {"south": "east", "west": "east"}}"#, "remap: south and west both arrive as east"),
+            (r#"{"map": {"south": "BTN_FIRE"}}"#, "there is no code \"BTN_FIRE\"; gamepad --list shows a pad's own"),
+            (r#"{"map": {"suoth": "BTN_TRIGGER"}}"#, "did you mean \"south\"?"),
+            (r#"{"map": {"south": "BTN_TOP", "east": "BTN_TOP"}}"#, "map: BTN_TOP is both south and east"),
+            (
+                r#"{"map": {"left_stick_y": "BTN_TOP"}}"#,
+                "map: left_stick_y cannot come from BTN_TOP: a stick comes from",
+            ),
             (r#"{"deadzone": 0.1}"#, "unknown field `deadzone`"),
         ];
         for (json, message) in cases {
@@ -253,6 +273,7 @@ mod tests {
         let schema = serde_json::to_value(schemars::schema_for!(Params)).unwrap();
         let remap = &schema["properties"]["remap"];
         assert_eq!(remap["additionalProperties"], false);
+        assert_eq!(schema["properties"]["map"]["properties"]["dpad_x"]["type"], "string");
         assert_eq!(remap["properties"]["south"]["enum"].as_array().unwrap().len(), Button::ALL.len());
         assert_eq!(schema["properties"]["invert"]["items"]["enum"].as_array().unwrap().len(), Axis::ALL.len());
         assert_eq!(schema["additionalProperties"], false);

@@ -9,19 +9,18 @@ use std::{
 };
 
 use gilrs::{Event, EventType, GamepadId, Gilrs, GilrsBuilder, LinuxGamepadExt, MappingSource};
-use offboard::{
-    clock,
-    gamepad::{Axis, Button},
-};
+use offboard::clock;
 use tracing::{info, warn};
 
 use crate::{
-    devices::why_none,
-    events::{self, Raw, is_absolute},
+    events,
     idle::{Idle, Verdict},
+    inputs::{is_gamepad, why_none},
+    layout::{Code, Map, codes, raw_of},
     params::Device,
+    rumble::Motors,
     slot::Slot,
-    state::{Change, Direction, Shape, State},
+    state::{Change, Shape, State},
 };
 
 /// The longest wait for an event, so that the node's end and a vanished device are noticed.
@@ -39,18 +38,21 @@ const BURST: usize = 64;
 /// The oldest stamp that is believed; an event without a stamp claims 1970.
 const STAMP_AGE_MAX_NS: i64 = 1_000_000_000;
 
-/// Where udevd listens while it runs.
-const UDEVD: &str = "/run/udev/control";
+/// How long a pad that was plugged in is listened to before it is shown: by then it told what is held.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// How often a pad is looked for while there is none, beside being told.
+const SEEK_EVERY: Duration = Duration::from_secs(1);
 
 /// Tells gilrs to find pads without udevd.
 pub(crate) const WITHOUT_UDEVD: &str = "GILRS_DISABLE_UDEV";
 
-/// Whether pads can be found only without udevd, and gilrs was not told so.
+/// Whether gilrs was not told yet to find pads by the device files alone (docs/decisions/0001).
 pub(crate) fn needs_telling() -> bool {
-    !Path::new(UDEVD).exists() && std::env::var_os(WITHOUT_UDEVD).is_none()
+    std::env::var_os(WITHOUT_UDEVD).is_none()
 }
 
-/// Opens the input system: unfiltered (the dead zone is ours), without force feedback.
+/// Opens the input system: unfiltered (the dead zone is ours), without force feedback (docs/decisions/0002).
 ///
 /// # Errors
 /// The system's own; most often there is no folder of input devices.
@@ -59,17 +61,33 @@ pub(crate) fn open() -> io::Result<Gilrs> {
     builder.build().map_err(|error| io::Error::other(error.to_string()))
 }
 
+/// What is read and how.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// Which pad.
+    pub(crate) device: Device,
+    /// Where its fields come from.
+    pub(crate) map: Map,
+    /// How they are published.
+    pub(crate) shape: Shape,
+    /// Where it is told which pad's motors are in use.
+    pub(crate) motors: Motors,
+}
+
 /// Starts the thread. It ends with the node.
 ///
 /// # Errors
 /// The system has no more threads.
-pub(crate) fn spawn(device: Device, shape: Shape, slot: Slot) -> io::Result<thread::JoinHandle<()>> {
-    thread::Builder::new().name("gamepad".to_owned()).spawn(move || read(&device, &shape, slot))
+pub(crate) fn spawn(reading: Reading, slot: Slot) -> io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name("gamepad".to_owned()).spawn(move || read(&reading, slot))
 }
 
 /// Opens the input system again and again until the node ends.
-fn read(device: &Device, shape: &Shape, slot: Slot) {
-    let mut reader = Reader { device, shape, slot, state: State::default(), used: None, told: None };
+fn read(reading: &Reading, slot: Slot) {
+    let Reading { device, map, shape, motors } = reading;
+    let sought = Instant::now();
+    let mut reader =
+        Reader { device, map, shape, motors, slot, state: State::default(), used: None, sought, told: None };
     while !reader.slot.closed() {
         match open() {
             Ok(gilrs) => reader.follow(gilrs),
@@ -85,15 +103,20 @@ fn read(device: &Device, shape: &Shape, slot: Slot) {
 struct Used {
     id: GamepadId,
     path: PathBuf,
+    since: Instant,
     looked: Instant,
 }
 
 struct Reader<'a> {
     device: &'a Device,
+    map: &'a Map,
     shape: &'a Shape,
+    motors: &'a Motors,
     slot: Slot,
     state: State,
     used: Option<Used>,
+    /// When a pad was last looked for.
+    sought: Instant,
     /// What was complained of last; each complaint is made once.
     told: Option<String>,
 }
@@ -118,9 +141,7 @@ impl Reader<'_> {
                     }
                 },
             }
-            if self.vanished() {
-                return;
-            }
+            self.look(&gilrs);
             self.slot.beat();
         }
     }
@@ -146,7 +167,7 @@ impl Reader<'_> {
             }
             EventType::Connected => self.choose(gilrs),
             kind if ours => {
-                change_of(kind).into_iter().for_each(|change| self.state.apply(change));
+                self.map.change(kind).into_iter().for_each(|change| self.state.apply(change));
                 let raw = raw_of(kind).map(|(code, raw)| events::event(time, code, raw));
                 raw.into_iter().for_each(|event| self.slot.event(stamp_ns, event));
             }
@@ -160,35 +181,87 @@ impl Reader<'_> {
         if self.used.is_some() {
             return;
         }
-        let found = gilrs.gamepads().find(|(id, pad)| fits(self.device, *id, pad));
-        let Some((id, pad)) = found else {
+        self.sought = Instant::now();
+        let there = numbered(gilrs);
+        let Some((number, id, pad)) = there.iter().find(|(number, _, pad)| fits(self.device, self.map, *number, pad))
+        else {
             let why = why_none().map(|why| format!(": {why}")).unwrap_or_default();
             return self.tell(format!("waiting for {}{why}", self.device));
         };
         let path = pad.devpath().to_owned();
-        info!("reading gamepad {id}: {} ({})", pad.name(), path.display());
+        info!("reading gamepad {number}: {} ({}){}", pad.name(), path.display(), others(&there, *number));
+        if let Some(doubt) = self.doubt(pad) {
+            warn!("{doubt}");
+        }
         self.told = None;
         self.state.apply(Change::Connected(pad.name().to_owned()));
-        self.used = Some(Used { id, path, looked: Instant::now() });
+        self.motors.pad(Some(&path));
+        let now = Instant::now();
+        self.used = Some(Used { id: *id, path, since: now, looked: now });
         self.slot.show(self.state.shaped(self.shape), clock::now_ns());
+    }
+
+    /// What may be wrong with the layout of a pad.
+    fn doubt(&self, pad: &gilrs::Gamepad<'_>) -> Option<String> {
+        let codes = evdev::Device::open(pad.devpath()).map(|device| codes(&device)).ok()?;
+        let list = |codes: Vec<Code>| codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let missing = self.map.missing(&codes);
+        if !missing.is_empty() {
+            return Some(format!("map: this pad has no {}; gamepad --list shows what it has", list(missing)));
+        }
+        let fields = self.map.fields(pad, &codes);
+        let unheard: Vec<Code> = codes.into_iter().filter(|code| fields.iter().all(|(_, used)| used != code)).collect();
+        let known = pad.mapping_source() == MappingSource::SdlMappings || !self.map.is_empty();
+        (!known && !unheard.is_empty()).then(|| {
+            format!(
+                "its layout is not known: {} arrive nowhere until map says what they are, for instance \
+                 map = {{ right_bumper = \"{}\" }}",
+                list(unheard.clone()),
+                unheard[0]
+            )
+        })
     }
 
     /// Lets everything go and says why, if a pad was in use.
     fn lose(&mut self, why: &str) {
         if let Some(used) = self.used.take() {
-            warn!("gamepad {} is {why}: everything is neutral until one is plugged in", used.id);
+            warn!("the gamepad ({}) is {why}: everything is neutral until one is plugged in", used.path.display());
         }
+        self.motors.pad(None);
         self.state.apply(Change::Disconnected);
         self.slot.show(self.state.shaped(self.shape), clock::now_ns());
     }
 
-    /// Whether the device file of the pad in use is gone although nothing told so.
-    fn vanished(&mut self) -> bool {
-        let Some(used) = self.used.as_mut().filter(|used| used.looked.elapsed() >= LOOK_EVERY) else {
-            return false;
+    /// What is due beside events: a pad that is to be shown, one that is gone untold, one that came untold.
+    fn look(&mut self, gilrs: &Gilrs) {
+        let Some(used) = &mut self.used else {
+            if self.sought.elapsed() >= SEEK_EVERY {
+                self.choose(gilrs);
+            }
+            return;
         };
-        used.looked = Instant::now();
-        !used.path.exists()
+        if self.state.is_settling() && used.since.elapsed() >= SETTLE {
+            let (id, path) = (used.id, used.path.clone());
+            return self.settle(&gilrs.gamepad(id), &path);
+        }
+        if used.looked.elapsed() >= LOOK_EVERY {
+            used.looked = Instant::now();
+            if !used.path.exists() {
+                self.lose("unplugged");
+            }
+        }
+    }
+
+    /// Shows the pad, and says what is held: it counts once it was let go.
+    fn settle(&mut self, pad: &gilrs::Gamepad<'_>, path: &Path) {
+        let held = evdev::Device::open(path).and_then(|device| self.map.held(pad, &device));
+        held.unwrap_or_default().into_iter().for_each(|change| self.state.apply(change));
+        self.state.apply(Change::Settled);
+        let names: Vec<&str> = self.state.held().iter().map(|field| field.name()).collect();
+        if !names.is_empty() {
+            warn!("{} was held when the gamepad came: neutral until it is let go", names.join(", "));
+        }
+        self.slot.show(self.state.shaped(self.shape), clock::now_ns());
     }
 
     /// Complains, once for each new complaint.
@@ -201,17 +274,40 @@ impl Reader<'_> {
 }
 
 /// Whether a pad is the wanted one. Tablets and virtual pointers also have buttons and axes; only what has a lower face
-/// button or a known layout is taken without being named.
-fn fits(device: &Device, id: GamepadId, pad: &gilrs::Gamepad<'_>) -> bool {
+/// button, a known layout or all that the map names is taken without being named.
+fn fits(device: &Device, map: &Map, number: usize, pad: &gilrs::Gamepad<'_>) -> bool {
     let holds = |name: &str, part: &str| name.to_lowercase().contains(&part.to_lowercase());
+    let mapped = || {
+        let codes = evdev::Device::open(pad.devpath()).map(|device| codes(&device)).unwrap_or_default();
+        !map.is_empty() && map.missing(&codes).is_empty()
+    };
     match device {
         Device::First => {
-            pad.button_code(gilrs::Button::South).is_some() || pad.mapping_source() == MappingSource::SdlMappings
+            pad.button_code(gilrs::Button::South).is_some()
+                || pad.mapping_source() == MappingSource::SdlMappings
+                || mapped()
         }
         Device::Named(part) => holds(pad.name(), part) || holds(pad.os_name(), part),
-        Device::Number(number) => usize::from(id) == *number,
+        Device::Number(wanted) => number == *wanted,
         Device::Script(_) => false,
     }
+}
+
+/// The gamepads in the order of their device files, which is that of their coming, each with its number from 0.
+pub(crate) fn numbered(gilrs: &Gilrs) -> Vec<(usize, GamepadId, gilrs::Gamepad<'_>)> {
+    let there = gilrs.gamepads().filter(|(_, pad)| pad.devpath().exists() && is_gamepad(pad.devpath()));
+    let mut pads: Vec<_> = there.collect();
+    // event10 comes after event9.
+    pads.sort_by_key(|(_, pad)| (pad.devpath().as_os_str().len(), pad.devpath().to_owned()));
+    pads.into_iter().enumerate().map(|(number, (id, pad))| (number, id, pad)).collect()
+}
+
+/// The gamepads beside the one in use, as the end of a sentence.
+fn others(there: &[(usize, GamepadId, gilrs::Gamepad<'_>)], used: usize) -> String {
+    let beside = there.iter().filter(|(number, ..)| *number != used);
+    let names: Vec<String> =
+        beside.map(|(number, _, pad)| format!("{number}: {} ({})", pad.name(), pad.devpath().display())).collect();
+    if names.is_empty() { String::new() } else { format!("; not read: {}", names.join(", ")) }
 }
 
 /// An event's time in seconds since the Unix epoch, and on the steady timeline; now, when it claims what cannot be.
@@ -224,114 +320,9 @@ fn stamp(time: SystemTime, now: SystemTime, now_ns: i64) -> (f64, i64) {
     }
 }
 
-/// What an event changes. Each button gives `ButtonPressed` and `ButtonChanged`: the first counts, for triggers the second.
-fn change_of(event: EventType) -> Option<Change> {
-    match event {
-        EventType::ButtonPressed(button, _) => pressed(button, true),
-        EventType::ButtonReleased(button, _) => pressed(button, false),
-        EventType::ButtonChanged(gilrs::Button::LeftTrigger2, value, _) => Some(Change::Axis(Axis::LeftTrigger, value)),
-        EventType::ButtonChanged(gilrs::Button::RightTrigger2, value, _) => {
-            Some(Change::Axis(Axis::RightTrigger, value))
-        }
-        EventType::AxisChanged(axis, value, _) => moved(axis, value),
-        _ => None,
-    }
-}
-
-fn pressed(button: gilrs::Button, pressed: bool) -> Option<Change> {
-    use gilrs::Button as Pad;
-    let button = match button {
-        Pad::South => Button::South,
-        Pad::East => Button::East,
-        Pad::West => Button::West,
-        Pad::North => Button::North,
-        Pad::LeftTrigger => Button::LeftBumper,
-        Pad::RightTrigger => Button::RightBumper,
-        Pad::LeftThumb => Button::LeftThumb,
-        Pad::RightThumb => Button::RightThumb,
-        Pad::Select => Button::Select,
-        Pad::Start => Button::Start,
-        Pad::Mode => Button::Mode,
-        Pad::DPadUp => return Some(Change::Dpad(Direction::Up, pressed)),
-        Pad::DPadDown => return Some(Change::Dpad(Direction::Down, pressed)),
-        Pad::DPadLeft => return Some(Change::Dpad(Direction::Left, pressed)),
-        Pad::DPadRight => return Some(Change::Dpad(Direction::Right, pressed)),
-        _ => return None,
-    };
-    Some(Change::Button(button, pressed))
-}
-
-fn moved(axis: gilrs::Axis, value: f32) -> Option<Change> {
-    use gilrs::Axis as Pad;
-    let (axis, value) = match axis {
-        Pad::LeftStickX => (Axis::LeftStickX, value),
-        Pad::LeftStickY => (Axis::LeftStickY, value),
-        Pad::RightStickX => (Axis::RightStickX, value),
-        Pad::RightStickY => (Axis::RightStickY, value),
-        // Without a known layout the triggers are plain axes that rest at -1.
-        Pad::LeftZ => (Axis::LeftTrigger, f32::midpoint(value, 1.0)),
-        Pad::RightZ => (Axis::RightTrigger, f32::midpoint(value, 1.0)),
-        Pad::DPadX => (Axis::DpadX, value),
-        Pad::DPadY => (Axis::DpadY, value),
-        Pad::Unknown => return None,
-    };
-    Some(Change::Axis(axis, value))
-}
-
-/// The raw event behind an event: its packed code and its value in the kernel's direction. One of the pair that each
-/// button gives, none for what is no input.
-fn raw_of(event: EventType) -> Option<(u32, Raw)> {
-    use gilrs::Axis as Pad;
-    match event {
-        EventType::ButtonPressed(_, code) if !is_absolute(code.into_u32()) => Some((code.into_u32(), Raw::Key(true))),
-        EventType::ButtonReleased(_, code) if !is_absolute(code.into_u32()) => Some((code.into_u32(), Raw::Key(false))),
-        EventType::ButtonChanged(_, value, code) if is_absolute(code.into_u32()) => {
-            Some((code.into_u32(), Raw::OneSided(value)))
-        }
-        EventType::AxisChanged(_, value, code) if !is_absolute(code.into_u32()) => {
-            Some((code.into_u32(), Raw::Key(value > 0.5)))
-        }
-        EventType::AxisChanged(Pad::LeftStickY | Pad::RightStickY | Pad::DPadY, value, code) => {
-            Some((code.into_u32(), Raw::Centred(-value)))
-        }
-        EventType::AxisChanged(_, value, code) => Some((code.into_u32(), Raw::Centred(value))),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn south() -> gilrs::ev::Code {
-        gilrs::Button::South.to_nec().unwrap()
-    }
-
-    #[test]
-    fn a_button_counts_once_although_it_is_told_twice() {
-        let told = [
-            EventType::ButtonPressed(gilrs::Button::South, south()),
-            EventType::ButtonChanged(gilrs::Button::South, 1.0, south()),
-        ];
-        assert_eq!(told.map(change_of), [Some(Change::Button(Button::South, true)), None]);
-        assert_eq!(told.map(raw_of), [Some((0x0001_0130, Raw::Key(true))), None]);
-    }
-
-    #[test]
-    fn shoulders_are_bumpers_and_the_lower_ones_triggers() {
-        let bumper = EventType::ButtonPressed(gilrs::Button::RightTrigger, south());
-        let trigger = EventType::ButtonChanged(gilrs::Button::RightTrigger2, 0.25, south());
-        assert_eq!(change_of(bumper), Some(Change::Button(Button::RightBumper, true)));
-        assert_eq!(change_of(trigger), Some(Change::Axis(Axis::RightTrigger, 0.25)));
-        let pressed = EventType::ButtonPressed(gilrs::Button::RightTrigger2, south());
-        assert_eq!(change_of(pressed), None);
-    }
-
-    #[test]
-    fn a_trigger_without_a_known_layout_rests_at_zero() {
-        let values = [-1.0, 0.0, 1.0].map(|value| moved(gilrs::Axis::LeftZ, value));
-        assert_eq!(values, [0.0, 0.5, 1.0].map(|value| Some(Change::Axis(Axis::LeftTrigger, value))));
-    }
 
     #[test]
     fn the_kernels_stamp_is_kept_and_an_impossible_one_is_now() {

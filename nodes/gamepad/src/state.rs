@@ -1,5 +1,6 @@
 //! What a gamepad's changes add up to: its physical state, and the state that is published of it.
-//! Pure: it never reads a device or a clock, and an unplugged pad never keeps a value.
+//! Pure: it never reads a device or a clock, an unplugged pad never keeps a value, and what was held while the pad was plugged in
+//! never moves anything before it was let go.
 
 use offboard::{
     Gamepad,
@@ -17,8 +18,10 @@ pub(crate) enum Change {
     Button(Button, bool),
     /// A directional pad made of four buttons: one was pressed or released.
     Dpad(Direction, bool),
-    /// It was plugged in, and calls itself so.
+    /// It was plugged in, and calls itself so. Until [`Change::Settled`] it counts as not connected.
     Connected(String),
+    /// Enough of it was heard to know what is held: from now on it is shown, each thing that is held once it was let go.
+    Settled,
     /// It is gone. The device says nothing of the buttons that were held: they are released here.
     Disconnected,
 }
@@ -36,10 +39,17 @@ pub(crate) enum Direction {
     Right,
 }
 
+/// Up to here an axis is at rest, also a worn one; someone who holds a stick holds it further out.
+const REST: f32 = 0.2;
+
 /// The physical state of one gamepad.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pad: Gamepad,
+    /// It may be shown.
+    settled: bool,
+    /// What is held since before it was shown.
+    held: Vec<Field>,
     /// Up, down, left, right: both opposite buttons may be held, then they cancel.
     dpad: [bool; 4],
 }
@@ -51,14 +61,35 @@ impl State {
             Change::Connected(name) => *self = State::neutral(name, true),
             Change::Disconnected => *self = State::neutral(std::mem::take(&mut self.pad.name), false),
             _ if !self.pad.connected => {}
+            Change::Settled => self.settle(),
             Change::Axis(axis, value) => axis.set(&mut self.pad, axis.bounded(value)),
             Change::Button(button, pressed) => button.set(&mut self.pad, pressed),
             Change::Dpad(direction, pressed) => self.press(direction, pressed),
         }
+        let pad = &self.pad;
+        self.held.retain(|field| !rests(*field, pad));
+    }
+
+    /// What is held since before the pad was shown, and therefore neutral until it was let go.
+    pub(crate) fn held(&self) -> &[Field] {
+        &self.held
+    }
+
+    /// Whether a pad is connected that is not shown yet.
+    pub(crate) fn is_settling(&self) -> bool {
+        self.pad.connected && !self.settled
+    }
+
+    fn settle(&mut self) {
+        if !self.settled {
+            let fields = Axis::ALL.iter().map(|axis| Field::Axis(*axis));
+            self.held = fields.chain(Button::ALL.iter().map(|button| Field::Button(*button))).collect();
+            self.settled = true;
+        }
     }
 
     fn neutral(name: String, connected: bool) -> State {
-        State { pad: Gamepad { connected, name, ..Gamepad::default() }, dpad: [false; 4] }
+        State { pad: Gamepad { connected, name, ..Gamepad::default() }, ..State::default() }
     }
 
     fn press(&mut self, direction: Direction, pressed: bool) {
@@ -70,7 +101,25 @@ impl State {
 
     /// The state to publish.
     pub(crate) fn shaped(&self, shape: &Shape) -> Gamepad {
-        shape.apply(&self.pad)
+        if !self.settled {
+            return Gamepad { name: self.pad.name.clone(), ..Gamepad::default() };
+        }
+        let mut pad = self.pad.clone();
+        for field in &self.held {
+            match field {
+                Field::Axis(axis) => axis.set(&mut pad, 0.0),
+                Field::Button(button) => button.set(&mut pad, false),
+            }
+        }
+        shape.apply(&pad)
+    }
+}
+
+/// Whether a field is where it goes when nobody touches it.
+fn rests(field: Field, pad: &Gamepad) -> bool {
+    match field {
+        Field::Axis(axis) => axis.get(pad).abs() <= REST,
+        Field::Button(button) => !button.get(pad),
     }
 }
 
@@ -150,6 +199,7 @@ mod tests {
     fn plugged(changes: impl IntoIterator<Item = Change>) -> State {
         let mut state = State::default();
         state.apply(Change::Connected("pad".into()));
+        state.apply(Change::Settled);
         changes.into_iter().for_each(|change| state.apply(change));
         state
     }
@@ -204,6 +254,7 @@ mod tests {
         state.apply(Change::Axis(Axis::LeftStickY, 1.0));
         state.apply(Change::Button(Button::RightBumper, true));
         state.apply(Change::Connected("pad".into()));
+        state.apply(Change::Settled);
         assert_eq!(state.shaped(&plain()), plugged([]).shaped(&plain()));
     }
 
@@ -211,9 +262,44 @@ mod tests {
     fn plugging_in_again_starts_neutral_even_if_the_unplugging_was_missed() {
         let mut state = plugged([Change::Axis(Axis::LeftStickY, 1.0), Change::Dpad(Direction::Left, true)]);
         state.apply(Change::Connected("other".into()));
+        state.apply(Change::Settled);
         state.apply(Change::Dpad(Direction::Up, true));
         let pad = state.shaped(&plain());
         assert_eq!((pad.left_stick_y, pad.dpad_x, pad.dpad_y, pad.name.as_str()), (0.0, 0.0, 1.0, "other"));
+    }
+
+    #[test]
+    fn a_pad_is_not_connected_before_it_is_known_what_is_held() {
+        let mut state = State::default();
+        state.apply(Change::Connected("pad".into()));
+        state.apply(Change::Button(Button::RightBumper, true));
+        assert!(state.is_settling());
+        assert_eq!(state.shaped(&plain()), Gamepad { name: "pad".into(), ..Gamepad::default() });
+    }
+
+    #[test]
+    fn what_was_held_while_plugging_in_moves_nothing_until_it_was_let_go() {
+        let mut state = State::default();
+        let (stick, bumper) = (Axis::LeftStickY, Button::RightBumper);
+        let held = [Change::Connected("pad".into()), Change::Axis(stick, 0.8), Change::Button(bumper, true)];
+        held.into_iter().for_each(|change| state.apply(change));
+        state.apply(Change::Settled);
+        assert_eq!(state.held(), [Field::Axis(stick), Field::Button(bumper)]);
+        // (what happens, the stick and the bumper that are shown after it)
+        let story = [
+            (Change::Axis(stick, 1.0), (0.0, false)),
+            (Change::Axis(Axis::RightStickX, 1.0), (0.0, false)),
+            (Change::Button(bumper, false), (0.0, false)),
+            (Change::Button(bumper, true), (0.0, true)),
+            (Change::Axis(stick, 0.1), (0.1, true)),
+            (Change::Axis(stick, 0.9), (0.9, true)),
+        ];
+        for (change, expected) in story {
+            state.apply(change.clone());
+            let pad = state.shaped(&plain());
+            assert_eq!((pad.left_stick_y, pad.right_bumper), expected, "{change:?}");
+        }
+        assert_eq!(state.shaped(&plain()).right_stick_x, 1.0, "what was not held is free at once");
     }
 
     #[test]
