@@ -4,7 +4,7 @@
 //! comes; a timer of our own does the rest, so that the motor stops in time whatever becomes of the sender, the link or the
 //! connection. It never lets its `state` topic or its log delay the motor.
 
-use std::{process::ExitCode, time::Duration};
+use std::{env, process::ExitCode, time::Duration};
 
 use offboard::{
     Drive, Error, Message, MotorState, Node, Publisher, Result, Subscriber, clock,
@@ -18,7 +18,9 @@ use crate::{
     params::{Params, Settings},
 };
 
+mod calibrate;
 mod driver;
+mod guard;
 mod mixing;
 mod params;
 
@@ -40,7 +42,12 @@ enum Woken {
 }
 
 fn main() -> ExitCode {
-    offboard::main(run)
+    let args: Vec<String> = env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [guard::WORD, settings] => guard::main(settings),
+        [calibrate::VERB] => calibrate::main(),
+        _ => offboard::main(run),
+    }
 }
 
 async fn run() -> Result<()> {
@@ -48,6 +55,7 @@ async fn run() -> Result<()> {
         .required_input::<Drive>("drive", "the commands, from one source at a time")
         .output::<MotorState>("state", "what was put out, and how old the command and its picture were")
         .params::<Params>()
+        .verb(calibrate::VERB)
         .node()?;
     let settings = node.params::<Params>()?.settings()?;
     let mut motor = Motor::start(&settings)?;
@@ -59,7 +67,7 @@ async fn run() -> Result<()> {
 impl Motor {
     /// Opens the driver and puts it to neutral, before anything is listened to.
     fn start(settings: &Settings) -> Result<Motor> {
-        let mut driver = driver::open(settings)?;
+        let mut driver = driver::open(&settings.driver, settings.period)?;
         driver.put(clock::now_ns(), Wheels::NEUTRAL)?;
         Ok(Motor {
             lease: Lease::new(settings.rules),

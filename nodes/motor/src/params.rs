@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use offboard::{Error, Period, Result, motion::Rules};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::mixing::{Mixer, Mixing};
+use crate::{
+    driver::{DriverKind, DriverSettings, pulses::Pulse},
+    mixing::{Mixer, Mixing},
+};
 
 const DEADMAN_MIN: Duration = Duration::from_millis(20);
 const DEADMAN_MAX: Duration = Duration::from_secs(1);
@@ -15,21 +18,7 @@ const EVIDENCE_MAX: Duration = Duration::from_secs(5);
 const EVIDENCE_USUAL: Duration = Duration::from_millis(500);
 const RATE_MIN: f64 = 20.0;
 const RATE_MAX: f64 = 500.0;
-const BAUD_MIN: u32 = 9_600;
-const BAUD_MAX: u32 = 4_000_000;
 const SLEW_MAX: f64 = 1e6;
-const RESPONSE_MAX: Duration = Duration::from_secs(10);
-
-/// What turns outputs into motion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub(crate) enum DriverKind {
-    // A motor controller on a serial port.
-    Serial,
-    // No motor: the state topic shows what one would do.
-    Virtual,
-}
 
 /// The parameters as a graph file gives them.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -42,17 +31,67 @@ pub(crate) struct Params {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Period", extend("x-min" = "20ms", "x-max" = "5s"))]
     pub(crate) evidence: Option<Period>,
-    /// What turns outputs into motion: serial (a controller on a serial port) or virtual (nothing; state shows what it would do).
-    #[serde(default = "virtual_driver")]
-    pub(crate) driver: DriverKind,
-    /// The serial port, for instance /dev/ttyUSB0.
+    /// What turns outputs into motion: serial (a controller on a serial port), pca9685 (servos and speed controllers on that board),
+    /// gpio-pwm (the computer's own PWM, with GPIO lines for an H-bridge), vesc (VESCs on a CAN bus) or virtual (nothing; state
+    /// shows what it would do). Not given: virtual.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "String")]
+    #[schemars(with = "DriverKind")]
+    pub(crate) driver: Option<DriverKind>,
+    /// serial: the port, for instance /dev/ttyUSB0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("x-device" = "serial", "x-when" = { "driver": ["serial"] }))]
     pub(crate) port: Option<String>,
-    /// Bits a second of the serial port, 9600 to 4000000.
-    #[serde(default = "usual_baud")]
-    #[schemars(range(min = 9600, max = 4_000_000))]
-    pub(crate) baud: u32,
+    /// serial: bits a second, 9600 to 4000000; not given: 115200.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 9600, max = 4_000_000))]
+    pub(crate) baud: Option<u32>,
+    /// pca9685: the I²C bus that the board is on, for instance /dev/i2c-1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("x-device" = "i2c", "x-when" = { "driver": ["pca9685"] }))]
+    pub(crate) bus: Option<String>,
+    /// pca9685: the board's address on the bus, 0x08 to 0x77; not given: 0x40.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u8", range(min = 8, max = 0x77))]
+    pub(crate) address: Option<u8>,
+    /// pca9685: the board's outputs, 0 to 15: left and right (with ackermann mixing: drive and steering); not given: [0, 1].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "[u8; 2]", inner(range(min = 0, max = 15)))]
+    pub(crate) channels: Option<[u8; 2]>,
+    /// gpio-pwm: the PWM outputs, for instance ["pwmchip0/0", "pwmchip0/1"]: left and right (with ackermann mixing: drive and steering).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "[String; 2]", extend("x-device" = "pwm", "x-when" = { "driver": ["gpio-pwm"] }))]
+    pub(crate) pwm: Option<[String; 2]>,
+    /// gpio-pwm: the lines of the left H-bridge, forward and backward, for instance ["gpiochip0/17", "gpiochip0/27"]. With them the PWM
+    /// gives 0 to 100 % of power; without them servo pulses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "[String; 2]", extend("x-device" = "gpio", "x-when" = { "driver": ["gpio-pwm"] }))]
+    pub(crate) direction_left: Option<[String; 2]>,
+    /// gpio-pwm: the lines of the right H-bridge, forward and backward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "[String; 2]", extend("x-device" = "gpio", "x-when" = { "driver": ["gpio-pwm"] }))]
+    pub(crate) direction_right: Option<[String; 2]>,
+    /// pca9685 and gpio-pwm: periods of the PWM a second; not given: 50 for pulses, 1000 for an H-bridge. pca9685: 24 to 1526;
+    /// gpio-pwm: 24 to 50000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 24, max = 50_000))]
+    pub(crate) frequency: Option<f64>,
+    /// pca9685 and gpio-pwm: the servo pulses of the left output (ackermann: the drive) in µs, for instance
+    /// { min = 1000, neutral = 1500, max = 2000 }. `launch calibrate` finds them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Pulse")]
+    pub(crate) pulse_left: Option<Pulse>,
+    /// pca9685 and gpio-pwm: the servo pulses of the right output (ackermann: the steering) in µs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Pulse")]
+    pub(crate) pulse_right: Option<Pulse>,
+    /// vesc: the CAN interface, for instance can0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", extend("x-device" = "can", "x-when" = { "driver": ["vesc"] }))]
+    pub(crate) interface: Option<String>,
+    /// vesc: the numbers of the controllers, 0 to 254: left and right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "[u8; 2]", inner(range(min = 0, max = 254)))]
+    pub(crate) ids: Option<[u8; 2]>,
     /// How the robot turns: differential (left and right wheels) or ackermann (drive and steering).
     #[serde(default = "differential")]
     pub(crate) mixing: Mixing,
@@ -78,7 +117,7 @@ pub(crate) struct Params {
     #[serde(default = "usual_rate")]
     #[schemars(range(min = 20, max = 500))]
     pub(crate) rate: f64,
-    /// Virtual driver: the time constant with which its wheels follow, at most 10s; 0s: at once.
+    /// virtual: the time constant with which its wheels follow, at most 10s; 0s: at once.
     #[serde(default = "at_once")]
     #[schemars(extend("x-max" = "10s"))]
     pub(crate) response: Period,
@@ -87,12 +126,6 @@ pub(crate) struct Params {
 const WHY_DEADMAN: &str = "a motor without a bound would keep moving when the commands stop; \
     say after how long it must stand still, for instance deadman = \"300ms\" (20ms to 1s; 0 is no bound)";
 
-fn virtual_driver() -> DriverKind {
-    DriverKind::Virtual
-}
-fn usual_baud() -> u32 {
-    115_200
-}
 fn differential() -> Mixing {
     Mixing::Differential
 }
@@ -114,17 +147,9 @@ pub(crate) struct Settings {
     /// From command to wheels.
     pub(crate) mixer: Mixer,
     /// What turns outputs into motion.
-    pub(crate) driver: DriverKind,
-    /// The serial port; empty for other drivers.
-    pub(crate) port: String,
-    /// Bits a second.
-    pub(crate) baud: u32,
+    pub(crate) driver: DriverSettings,
     /// Time between outputs while nothing comes.
     pub(crate) period: Duration,
-    /// After how long without an output a driver goes to neutral by itself.
-    pub(crate) hold: Duration,
-    /// Time constant of the virtual wheels.
-    pub(crate) response: Duration,
 }
 
 impl Params {
@@ -134,11 +159,18 @@ impl Params {
     /// [`Error::Config`] with every mistake.
     pub(crate) fn settings(self) -> Result<Settings> {
         let evidence = self.evidence.map_or(self.deadman.0.max(EVIDENCE_USUAL), |evidence| evidence.0);
-        let mistakes: Vec<String> = self.mistakes(evidence).into_iter().flatten().collect();
-        if !mistakes.is_empty() {
-            return Err(Error::config(mistakes.join("; ")));
-        }
-        let period = Duration::from_secs_f64(1.0 / self.rate);
+        let mut mistakes: Vec<String> = self.mistakes(evidence).into_iter().flatten().collect();
+        let rate = self.rate.clamp(RATE_MIN, RATE_MAX); // what is outside was told
+        let period = Duration::from_secs_f64(1.0 / rate);
+        // After so long without an output a driver goes to neutral by itself.
+        let hold = self.deadman.0.max(period * 3);
+        let driver = match DriverSettings::check(&self, hold) {
+            Ok(driver) if mistakes.is_empty() => driver,
+            driver => {
+                mistakes.extend(driver.err().into_iter().flatten());
+                return Err(Error::config(mistakes.join("; ")));
+            }
+        };
         Ok(Settings {
             rules: Rules {
                 deadman_ns: nanos(self.deadman.0),
@@ -148,35 +180,24 @@ impl Params {
                 slew: self.slew as f32,
             },
             mixer: Mixer { mixing: self.mixing, invert_left: self.invert_left, invert_right: self.invert_right },
-            driver: self.driver,
-            port: self.port.unwrap_or_default(),
-            baud: self.baud,
+            driver,
             period,
-            hold: self.deadman.0.max(period * 3),
-            response: self.response.0,
         })
     }
 
-    fn mistakes(&self, evidence: Duration) -> [Option<String>; 8] {
+    fn mistakes(&self, evidence: Duration) -> [Option<String>; 5] {
         let deadman = self.deadman.0;
         let wrong = |good: bool, sentence: &str| (!good).then(|| sentence.to_owned());
-        let port_given = self.port.as_ref().is_some_and(|port| !port.is_empty());
         [
             (!(DEADMAN_MIN..=DEADMAN_MAX).contains(&deadman))
                 .then(|| format!("deadman = \"{}\" is no bound between 20ms and 1s: {WHY_DEADMAN}", self.deadman)),
             wrong((DEADMAN_MIN..=EVIDENCE_MAX).contains(&evidence), "evidence must be 20ms to 5s; 0 is no bound"),
-            wrong(
-                self.driver != DriverKind::Serial || port_given,
-                "driver = \"serial\" needs a port, for instance port = \"/dev/ttyUSB0\"",
-            ),
-            wrong((BAUD_MIN..=BAUD_MAX).contains(&self.baud), "baud must be 9600 to 4000000"),
             wrong(
                 [self.forward_limit, self.turn_limit].iter().all(|limit| (0.0..=1.0).contains(limit)),
                 "forward_limit and turn_limit must be 0 to 1",
             ),
             wrong((0.0..=SLEW_MAX).contains(&self.slew), "slew must be 0 (at once) to 1000000 full scales a second"),
             wrong((RATE_MIN..=RATE_MAX).contains(&self.rate), "rate must be 20 to 500 outputs a second"),
-            wrong(self.response.0 <= RESPONSE_MAX, "response must be at most 10s"),
         ]
     }
 }
@@ -187,103 +208,4 @@ fn nanos(duration: Duration) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn settings(params: Value) -> Result<Settings> {
-        serde_json::from_value::<Params>(params).map_err(Error::other)?.settings()
-    }
-
-    fn refusal(params: Value) -> String {
-        settings(params).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn a_deadman_is_all_that_must_be_said() {
-        let settings = settings(json!({ "deadman": "300ms" })).unwrap();
-        assert_eq!(settings.rules.deadman_ns, 300_000_000);
-        assert_eq!(settings.rules.evidence_ns, 500_000_000);
-        assert_eq!(settings.period, Duration::from_millis(20));
-        assert_eq!(settings.driver, DriverKind::Virtual);
-    }
-
-    #[test]
-    fn evidence_follows_a_long_deadman() {
-        assert_eq!(settings(json!({ "deadman": "800ms" })).unwrap().rules.evidence_ns, 800_000_000);
-        let given = json!({ "deadman": "800ms", "evidence": "100ms" });
-        assert_eq!(settings(given).unwrap().rules.evidence_ns, 100_000_000);
-    }
-
-    #[test]
-    fn a_motor_without_a_deadman_is_refused() {
-        assert!(refusal(json!({})).starts_with("missing field `deadman`"));
-    }
-
-    #[test]
-    fn zero_is_no_bound() {
-        assert_eq!(
-            refusal(json!({ "deadman": "0s" })),
-            "deadman = \"0ms\" is no bound between 20ms and 1s: a motor without a bound would keep moving when the commands \
-             stop; say after how long it must stand still, for instance deadman = \"300ms\" (20ms to 1s; 0 is no bound)"
-        );
-        assert!(refusal(json!({ "deadman": "300ms", "evidence": "0s" })).starts_with("evidence must be"));
-    }
-
-    #[test]
-    fn each_parameter_out_of_range_is_named() {
-        let cases = [
-            ("deadman", json!("1001ms")),
-            ("deadman", json!("19ms")),
-            ("evidence", json!("6s")),
-            ("driver", json!("serial")),
-            ("baud", json!(300)),
-            ("forward_limit", json!(1.1)),
-            ("turn_limit", json!(-0.1)),
-            ("slew", json!(-1)),
-            ("rate", json!(0)),
-            ("response", json!("11s")),
-        ];
-        for (name, value) in cases {
-            let mut params = json!({ "deadman": "300ms" });
-            params[name] = value;
-            assert!(refusal(params).contains(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn all_mistakes_are_told_at_once() {
-        let text = refusal(json!({ "deadman": "2s", "driver": "serial", "rate": 1e9 }));
-        for part in ["deadman =", "needs a port", "rate must"] {
-            assert!(text.contains(part), "{part} is not in {text}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_parameter_is_refused() {
-        assert!(refusal(json!({ "deadman": "300ms", "deadmen": 1 })).contains("unknown field `deadmen`"));
-    }
-
-    #[test]
-    fn the_schema_says_why_a_deadman_is_required() {
-        let schema = schemars::schema_for!(Params).to_value();
-        assert_eq!(schema["required"], json!(["deadman"]));
-        let deadman = &schema["properties"]["deadman"];
-        assert_eq!(
-            (&deadman["format"], &deadman["x-min"], &deadman["x-max"]),
-            (&json!("duration"), &json!("20ms"), &json!("1s"))
-        );
-        assert!(deadman["x-why"].as_str().unwrap().contains("deadman = \"300ms\""));
-        assert_eq!(schema["properties"]["driver"]["enum"], json!(["serial", "virtual"]));
-        assert_eq!(schema["additionalProperties"], json!(false));
-    }
-
-    #[test]
-    fn every_parameter_is_documented() {
-        let schema = schemars::schema_for!(Params).to_value();
-        for (name, property) in schema["properties"].as_object().unwrap() {
-            assert!(property["description"].as_str().is_some_and(|text| text.len() > 10), "{name}: {property}");
-        }
-    }
-}
+mod tests;

@@ -120,11 +120,16 @@ fn a_missing_port_is_waited_for_and_a_stop_is_quick_all_the_same() {
     let mut motor = Motor::start(dir.path(), &serial("/dev/offboard-no-such-port"));
     let mut said = BufReader::new(motor.0.stderr.take().unwrap());
     let mut line = String::new();
-    while !line.contains("No such file or directory") {
+    while !line.contains("it is not there") {
         line.clear();
         assert_ne!(said.read_line(&mut line).unwrap(), 0, "it ended instead of waiting");
     }
-    assert!(line.contains("the motor is out of reach: /dev/offboard-no-such-port"), "{line}");
+    assert!(
+        line.contains(
+            "the motor is out of reach: /dev/offboard-no-such-port: it is not there; no such port is plugged in"
+        ),
+        "{line}"
+    );
     motor.signal(Signal::TERM);
     let begun = Instant::now();
     assert_eq!(motor.0.wait().unwrap().code(), Some(0));

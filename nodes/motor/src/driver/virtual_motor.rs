@@ -4,11 +4,36 @@ use std::time::Duration;
 
 use offboard::Result;
 
+use serde::{Deserialize, Serialize};
+
 use super::Driver;
-use crate::mixing::Wheels;
+use crate::{mixing::Wheels, params::Params};
+
+const RESPONSE_MAX: Duration = Duration::from_secs(10);
 
 /// A difference that no wheel shows.
 const SMALL: f32 = 1e-3;
+
+/// How the wheels that are not there behave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    /// The time constant with which they follow.
+    pub(crate) response: Duration,
+}
+
+impl Settings {
+    /// The settings in the parameters.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub(crate) fn check(params: &Params) -> Result<Settings, Vec<String>> {
+        let response = params.response.0;
+        if response > RESPONSE_MAX {
+            return Err(vec!["response must be at most 10s".to_owned()]);
+        }
+        Ok(Settings { response })
+    }
+}
 
 /// Two wheels with a first-order response.
 #[derive(Debug)]
@@ -46,6 +71,11 @@ impl Driver for VirtualMotor {
 
     fn trouble(&self) -> Option<String> {
         None
+    }
+
+    fn finish(&mut self) -> bool {
+        self.wheels = Wheels::NEUTRAL;
+        true
     }
 }
 

@@ -12,6 +12,10 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
 use super::*;
+use crate::driver::{
+    Driver,
+    desk::{Desk, STOP_WITHIN},
+};
 
 /// Every wait of these tests ends here.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -77,8 +81,9 @@ fn wait_until(fact: impl Fn() -> bool) {
     }
 }
 
-fn start(path: &Path, hold: Duration) -> Serial {
-    Serial::start(path.to_str().unwrap(), 115_200, hold).unwrap()
+fn start(path: &Path, hold: Duration) -> Desk {
+    let port = path.to_str().unwrap().to_owned();
+    Desk::start(Serial(Settings { port, baud: 115_200, hold }), hold).unwrap()
 }
 
 #[test]
@@ -113,7 +118,7 @@ fn the_first_and_the_last_line_are_neutral() {
 fn an_output_from_before_the_port_was_open_is_never_written() {
     let (_dir, path) = port();
     let mut serial = start(&path, HOLD);
-    wait_until(|| serial.trouble().is_some_and(|trouble| trouble.contains("No such file")));
+    wait_until(|| serial.trouble().is_some_and(|trouble| trouble.contains("it is not there")));
     serial.put(0, AHEAD).unwrap();
     let controller = plug(&path);
     assert_eq!(controller.line(), NEUTRAL_LINE);
@@ -181,16 +186,6 @@ fn a_port_that_blocks_delays_no_output_and_is_noticed() {
     let began = Instant::now();
     drop(serial);
     assert!(began.elapsed() < STOP_WITHIN + Duration::from_millis(100), "the end waits for a port that blocks");
-}
-
-#[test]
-fn only_the_newest_output_is_taken() {
-    let shared = Shared::default();
-    for n in 0..10 {
-        shared.desk().newest = Some((Wheels { left: n as f32 / 10.0, right: 0.0 }, Instant::now()));
-    }
-    assert_eq!(shared.wait(HOLD), Order::Put(Wheels { left: 0.9, right: 0.0 }));
-    assert_eq!(shared.wait(Duration::ZERO), Order::Put(Wheels::NEUTRAL), "and only once");
 }
 
 #[test]
