@@ -50,7 +50,7 @@ fn stamp(time: SystemTime) -> String {
 }
 
 /// Year, month and day, so many days after 1970-01-01. Years begin in March here, so that the odd day of a leap year is the last.
-fn date(days: u64) -> (u64, u64, u64) {
+pub(crate) fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468; // since 0000-03-01
     let (era, day) = (days / 146_097, days % 146_097); // 400 years
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;

@@ -3,7 +3,10 @@
 
 use std::path::Path;
 
-use offboard::{Drive, DriveMode, Mark, MarkKind, Name as _, PilotState, recording::Damage};
+use offboard::{
+    Drive, DriveMode, Name as _, PilotState,
+    recording::{Damage, erased},
+};
 
 use super::{
     failure::{Failure, Result},
@@ -214,12 +217,6 @@ pub(crate) fn damaged(path: &Path, damage: &Damage) -> Failure {
         );
     }
     Failure::at(path, format!("{damage}; mend it with launch bag repair, or take what comes before with --keep-going"))
-}
-
-/// The erased stretches, by time of receipt.
-fn erased(marks: &[Mark]) -> Vec<(i64, i64)> {
-    let erased = marks.iter().filter(|mark| mark.kind == MarkKind::Erased as i32);
-    erased.map(|mark| (mark.from_ns, mark.until_ns)).collect()
 }
 
 /// The control whose stamp is nearest, if it is near enough.

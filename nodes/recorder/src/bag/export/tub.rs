@@ -11,6 +11,7 @@ use super::super::{
     pairs::{Left, Pair, Pairs},
     place::Place,
 };
+use crate::naming::date;
 
 /// Records of a catalog: what donkeycar writes.
 const CATALOG: usize = 1000;
@@ -122,16 +123,8 @@ fn mode(mode: DriveMode) -> &'static str {
 
 /// The day of a stamp as donkeycar names sessions: yy-mm-dd.
 fn day(stamp_ns: i64) -> String {
-    // Days to a date: eras of 400 years of 146,097 days, counted from the first of March.
-    let days = stamp_ns.div_euclid(86_400_000_000_000) + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * march + 2) / 5 + 1;
-    let month = if march < 10 { march + 3 } else { march - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    format!("{:02}-{month:02}-{day:02}", year.rem_euclid(100))
+    let (year, month, day) = date(u64::try_from(stamp_ns / 86_400_000_000_000).unwrap_or(0));
+    format!("{:02}-{month:02}-{day:02}", year % 100)
 }
 
 #[cfg(test)]
