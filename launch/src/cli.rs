@@ -10,12 +10,13 @@ use crate::{complete, draw::Drawing, logs::Format, words::did_you_mean};
 
 pub(crate) use self::{
     recordings::{OwnArgs, PlayArgs, RecordArgs},
-    tools::{Lang, NewVerb, Shell},
+    tools::{CalibrateArgs, Lang, NewVerb, Shell},
     topic::{EchoArgs, FindArgs, InfoArgs, ListArgs, PubArgs, RateArgs, TopicVerb, TypeArgs, UntilArgs},
     watching::{ChaosArgs, EventsArgs, LogsArgs, TopArgs},
 };
 use self::{
     recordings::{PLAY_HELP, RECORD_HELP},
+    tools::CALIBRATE_HELP,
     watching::TOP_HELP,
 };
 
@@ -36,6 +37,7 @@ Examples:
   launch topic info camera/frames         who publishes, who listens, what was lost
   launch record -o lap.mcap               record what runs; `launch play` plays it, `launch bag` looks after it
   launch train lap.mcap -o drive.safetensors
+  launch calibrate motor                  its neutral, its ends, which way it turns; into the graph file
   launch restart camera                   a new process for one node
   launch stop robot                       stop a graph
 
@@ -93,6 +95,9 @@ pub(crate) enum Verb {
     /// Play a recording, by itself or in place of nodes that run
     #[command(after_help = PLAY_HELP)]
     Play(PlayArgs),
+    /// Find out how a motor wants to be driven, and write that to the graph file
+    #[command(after_help = CALIBRATE_HELP)]
+    Calibrate(CalibrateArgs),
     /// Look after recordings: info, check, repair, export, import, plot (runs `recorder bag`)
     #[command(disable_help_flag = true)]
     Bag(OwnArgs),

@@ -22,8 +22,11 @@ use crate::{
     watch::{Stamp, stamp},
 };
 
-/// How long programs get to answer; they only print.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How long our programs get to answer: they only print, but a small computer that has just started reads them from a slow card.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long others get: they may not know the question, and begin to work.
+const OTHERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// The longest answer, in bytes.
 const ANSWER_MAX: u64 = 1 << 20;
@@ -52,7 +55,7 @@ impl Programs {
     /// until their file is another one: a foreign program may begin to drive instead of answering.
     pub(crate) fn ask(places: Places, runs: &[(PathBuf, Vec<String>)], memory: &Memory) -> Programs {
         let programs: BTreeSet<PathBuf> = runs.iter().filter_map(|(dir, words)| asked(&places, dir, words)).collect();
-        let until = Instant::now() + ANSWER_WITHIN;
+        let began = Instant::now();
         let mut answers = Answers::new();
         let mut asked = Vec::new();
         for program in programs {
@@ -64,6 +67,7 @@ impl Programs {
             }
         }
         for (question, program, now) in asked {
+            let until = began + if places.is_ours(&program) { ANSWER_WITHIN } else { OTHERS_WITHIN };
             answers.insert(program, (now, question.and_then(|question| question.answer(until))));
         }
         memory.lock().extend(answers.clone());
@@ -75,16 +79,21 @@ impl Programs {
         let dir = absolute(dir);
         match self.places.find(&dir, words.first().map_or("", String::as_str)) {
             Err(looked) => Program::Missing { looked, there: self.places.ours() },
-            Ok(_) => self.description(&dir, words).map_or(Program::Silent, |it| Program::Described(it.clone())),
+            Ok(_) => self.answer(&dir, words).map_or(Program::Silent, |it| Program::Described(it.clone())),
         }
     }
 
     /// Whether the program described itself: then it is made with the SDK and sends heartbeats.
     pub(crate) fn is_described(&self, dir: &Path, words: &[String]) -> bool {
-        self.description(&absolute(dir), words).is_some()
+        self.description(dir, words).is_some()
     }
 
-    fn description(&self, dir: &Path, words: &[String]) -> Option<&Description> {
+    /// What the program said of itself.
+    pub(crate) fn description(&self, dir: &Path, words: &[String]) -> Option<&Description> {
+        self.answer(&absolute(dir), words)
+    }
+
+    fn answer(&self, dir: &Path, words: &[String]) -> Option<&Description> {
         self.answers.get(&asked(&self.places, dir, words)?)?.1.as_ref()
     }
 }

@@ -1,7 +1,8 @@
 //! `doctor`: what a newcomer trips over on this machine, and what to do about it.
 //!
-//! - [`machine`] is folders, containment, limits and the clock; [`devices`] cameras, gamepads, serial ports and the display.
-//! - [`graphs`] is what given graph files need: their programs, ports, peers and keys.
+//! - [`machine`] is folders, containment, limits and the clock; [`devices`] cameras, gamepads, ports, buses and the display.
+//! - [`graphs`] is what given graph files need: their programs, ports, peers and keys; [`named`] the devices that their nodes name.
+//! - [`rights`] is why a device may not be used, and what mends that.
 //!
 //! It never changes anything.
 
@@ -20,13 +21,15 @@ use crate::{
 mod devices;
 mod graphs;
 mod machine;
+mod named;
+mod rights;
 
 /// How a thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum State {
     Ok,
-    /// Not there; whether that is wrong depends on what one wants.
+    /// Not there or not to be used; whether that is wrong depends on what one wants.
     Note,
     /// Works, but not as well as it could.
     Warn,

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use offboard::graph::{self, Draft, Graph, Mistakes, Override};
+use offboard::graph::{self, Description, Draft, Graph, Mistakes, Override};
 
 use crate::{
     child::Places,
@@ -30,6 +30,8 @@ pub(crate) struct Loaded {
     pub(crate) file: PathBuf,
     /// For each node whether its program described itself.
     pub(crate) beats: Vec<bool>,
+    /// For each node what its program says of itself.
+    pub(crate) said: Vec<Option<Description>>,
     /// The files it was read from: its own and what they include.
     pub(crate) sources: Vec<Source>,
 }
@@ -95,6 +97,7 @@ fn read(files: &[PathBuf], sets: &[String], memory: &Memory) -> Result<Vec<Loade
     let graphs = graph::check(drafts, &|dir, words| programs.program(dir, words)).map_err(Unwell::Mistakes)?;
     let loaded = graphs.into_iter().zip(files).zip(sources).map(|((graph, file), sources)| Loaded {
         beats: graph.nodes.iter().map(|spec| programs.is_described(&graph.dir, &spec.run)).collect(),
+        said: graph.nodes.iter().map(|spec| programs.description(&graph.dir, &spec.run).cloned()).collect(),
         file: file.clone(),
         graph,
         sources,

@@ -7,7 +7,7 @@
 //! - [`logs`] and [`output`] are what nodes say, [`heartbeat`] is how they live, [`control`] is how verbs ask.
 //! - [`events`] is what happened, [`herald`] publishes it.
 //! - [`cli`] is the command line, [`complete`] helps shells with it; [`files`], [`describe`], [`draw`], [`client`], [`ps`], [`top`],
-//!   [`topic`], [`record`], [`play`] and [`chaos`] are its verbs; [`programs`] runs those of nodes; [`usage`] is what nodes cost.
+//!   [`topic`], [`record`], [`play`], [`calibrate`] and [`chaos`] are its verbs; [`programs`] runs those of nodes; [`usage`] is what nodes cost.
 //!
 //! It never imports a node and never decodes a payload to supervise.
 
@@ -32,6 +32,7 @@ use crate::{
     supervisor::code,
 };
 
+mod calibrate;
 mod cgroup;
 mod chaos;
 mod child;
@@ -114,6 +115,7 @@ fn obey(cli: Cli) -> Result<u8, Failure> {
         Some(Verb::Key { .. }) => return of_a_node("key"),
         Some(Verb::Record(args)) => return record::record(&args),
         Some(Verb::Play(args)) => return play::play(&args),
+        Some(Verb::Calibrate(args)) => calibrate::calibrate(&args),
         Some(Verb::Bag(_)) => return of_a_node("bag"),
         Some(Verb::Train(_)) => return of_a_node("train"),
         Some(Verb::Eval(_)) => return of_a_node("eval"),

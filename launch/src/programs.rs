@@ -4,22 +4,31 @@
 use std::{
     env,
     ffi::OsString,
-    io,
+    fs::File,
+    io::{self, Read},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{self, Child, Command, ExitStatus, Stdio},
+    sync::mpsc::channel,
+    thread,
     time::Duration,
 };
 
 use offboard::wiring::NodeWiring;
+use rustix::{
+    pipe::{PipeFlags, pipe_with},
+    termios::{OptionalActions, Termios, tcgetattr, tcsetattr},
+};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
     time::{Instant, sleep, sleep_until},
 };
 
 use crate::{
     child::{Places, RUN_VARIABLE, signal_process},
+    enter::Enter,
     failure::Failure,
     supervisor::{Force, code},
 };
@@ -30,8 +39,21 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// …and whether there is still a reason for it to go on.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
+/// Where a program that talks with a person finds our process number.
+const PARENT_VARIABLE: &str = "LAUNCH_PARENT";
+
 /// How long one that was asked to end may take: a recorder brings to the disk what it has.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// The longest reason why a program did not begin, in bytes.
+const WHY_MAX: u64 = 4 << 10;
+
+/// The longest answer of a program that talked with a person, in bytes, and how long after its end it may take to be read.
+const ANSWER_MAX: u64 = 1 << 20;
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// The longest answer of a person, in bytes.
+const LINE_MAX: usize = 64;
 
 /// Until somebody ends it.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -75,17 +97,23 @@ pub(crate) fn asked(path: &Path, words: &[&str]) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// A program that will be a node of this wiring, outside any graph file.
+/// A program that will be a node of this wiring, outside any graph file. With this process it is asked to end, however that ends.
 pub(crate) fn node(path: &Path, wiring: &NodeWiring) -> Command {
-    let mut command = Command::new(path);
+    let mut command = Command::new("/proc/self/exe");
+    // It is started from the thread that minds it: the signal follows that thread, which lives as long as the verb.
+    command.args(Enter { parent: process::id(), ..Enter::default() }.words()).arg(path);
+    wire(&mut command, wiring);
+    command
+}
+
+/// Gives a program its wiring, and nothing of somebody else's.
+fn wire(command: &mut Command, wiring: &NodeWiring) {
     for (name, _) in env::vars_os() {
         if name.to_string_lossy().starts_with("LAUNCH_") && name != crate::child::LOG_VARIABLE {
             command.env_remove(name);
         }
     }
-    // With this mark it ends when this process does, however that ends.
-    command.envs(wiring.env()).env(RUN_VARIABLE, format!("verb-{}", process::id())).stdin(Stdio::null());
-    command
+    command.envs(wiring.env()).env(RUN_VARIABLE, format!("verb-{}", process::id()));
 }
 
 /// Why a program is asked to end before its time.
@@ -137,14 +165,110 @@ impl Minder {
         look: impl FnMut() -> Look,
     ) -> Result<u8, Failure> {
         let mut children = Children(Vec::new());
-        for mut command in commands {
-            let path = PathBuf::from(command.get_program());
-            children.0.push((command.spawn().map_err(|error| cannot(&path, &error))?, None));
+        for command in commands {
+            begin(command, &mut children)?;
         }
         self.runtime.block_on(watch(&mut children, &mut self.signals, within, look))?;
         let ends = children.0.iter().filter_map(|(_, end)| end.map(code_of));
         Ok(ends.max_by_key(|end| *end != code::OK).unwrap_or(code::OK))
     }
+}
+
+impl Minder {
+    /// Has a node's program talk with the person at this terminal: `PROGRAM VERB`; what it wrote to stdout. Keys and lines go to it,
+    /// the terminal is afterwards as it was. It is told whose child it is, so that it can end with us even when we ended first.
+    ///
+    /// # Errors
+    /// When it cannot be run or does not end well; it has said why.
+    pub(crate) fn talk(&mut self, path: &Path, verb: &str, dir: &Path, wiring: &NodeWiring) -> Result<String, Failure> {
+        let terminal = Terminal::keep();
+        let mut command = Command::new(path);
+        wire(&mut command, wiring);
+        command.env(PARENT_VARIABLE, process::id().to_string());
+        let mut child =
+            command.arg(verb).current_dir(dir).stdout(Stdio::piped()).spawn().map_err(|error| cannot(path, &error))?;
+        let (tell, said) = channel();
+        if let Some(out) = child.stdout.take() {
+            thread::spawn(move || {
+                let mut text = String::new();
+                // What does not read is no answer.
+                let _ = out.take(ANSWER_MAX).read_to_string(&mut text);
+                let _ = tell.send(text);
+            });
+        }
+        let mut children = Children(vec![(child, None)]);
+        self.runtime.block_on(watch(&mut children, &mut self.signals, None, || Look::GoOn))?;
+        drop(terminal);
+        match children.0.first().and_then(|(_, end)| *end) {
+            // Whom it started may still hold its output: that is bounded.
+            Some(end) if end.success() => Ok(said.recv_timeout(ANSWER_WITHIN).unwrap_or_default()),
+            end => Err(Failure::drawn(end.map_or(code::OTHER, code_of), String::new())),
+        }
+    }
+
+    /// Whether the person at this terminal, or the next line of what stands for one, says yes; no when somebody ends the verb.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub(crate) fn is_agreed(&mut self, question: &str) -> Result<bool, Failure> {
+        eprint!("{question}");
+        let (tell, told) = oneshot::channel();
+        // It waits for the line as long as this process lives.
+        thread::Builder::new().spawn(move || tell.send(read_line()))?;
+        let line = self.runtime.block_on(async {
+            tokio::select! {
+                () = self.signals.any() => None,
+                line = told => line.ok(),
+            }
+        });
+        if line.as_ref().is_none_or(|line| !line.ends_with('\n')) {
+            eprintln!();
+        }
+        Ok(matches!(line.unwrap_or_default().trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    }
+}
+
+/// A line from the standard input, byte by byte: what comes behind it is not ours.
+fn read_line() -> String {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.len() < LINE_MAX
+        && !line.ends_with(b"\n")
+        && matches!(rustix::io::read(rustix::stdio::stdin(), &mut byte), Ok(1))
+    {
+        line.push(byte[0]);
+    }
+    String::from_utf8_lossy(&line).into_owned()
+}
+
+/// The terminal as it was, should a program that was killed leave it otherwise.
+struct Terminal(Option<Termios>);
+
+impl Terminal {
+    fn keep() -> Terminal {
+        Terminal(tcgetattr(rustix::stdio::stdin()).ok())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if let Some(was) = &self.0 {
+            // One that is gone needs nothing.
+            let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, was);
+        }
+    }
+}
+
+/// Starts a program that [`node`] made; returns when it has begun, or with why it could not.
+fn begin(mut command: Command, children: &mut Children) -> Result<(), Failure> {
+    let failed = |why: &str| Failure::new(code::OTHER, format!("cannot run {why}"));
+    let (birth, tells) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| failed(&error.to_string()))?;
+    let child = command.stdin(tells).spawn().map_err(|error| failed(&error.to_string()))?;
+    drop(command); // with our own end of the pipe that the program's beginning closes
+    children.0.push((child, None));
+    let mut why = String::new();
+    File::from(birth).take(WHY_MAX).read_to_string(&mut why)?;
+    if why.is_empty() { Ok(()) } else { Err(failed(&why)) }
 }
 
 async fn watch(

@@ -48,6 +48,11 @@ impl Source {
     pub(crate) fn new(file: PathBuf) -> Source {
         Source { read: stamp(&file, false), file }
     }
+
+    /// Which.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
 }
 
 /// What a node runs.

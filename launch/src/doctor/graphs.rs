@@ -11,12 +11,14 @@ use std::{
     time::Duration,
 };
 
-use offboard::graph::{Graph, NodeSpec, Peer};
-use rustix::fs::{Access, access};
-use serde_json::Value;
+use offboard::graph::{Graph, Peer};
 
-use super::{Finding, State};
-use crate::{child::Places, client, files::load};
+use super::{Finding, State, named};
+use crate::{
+    child::Places,
+    client,
+    files::{Loaded, load},
+};
 
 /// How long a name may take to be found: name servers may be far.
 const NAME_WITHIN: Duration = Duration::from_secs(3);
@@ -35,37 +37,17 @@ pub(super) fn findings(files: &[PathBuf]) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     let runs: Vec<String> = client::running().unwrap_or_default().into_iter().map(|client| client.graph).collect();
-    for graph in loaded.iter().map(|loaded| &loaded.graph) {
+    for Loaded { graph, said, .. } in &loaded {
         let running = runs.iter().any(|name| name == graph.name.as_str());
         findings.push(Finding::ok(&graph.name, "its file is well, its programs are there"));
         findings.extend(graph.listen.as_deref().map(|listen| port(graph, listen, running)));
         findings.extend(graph.peers.iter().map(|peer| self::peer(graph, peer)));
-        findings.extend(graph.nodes.iter().flat_map(|spec| devices(graph, spec)));
+        for (spec, said) in graph.nodes.iter().zip(said) {
+            findings.extend(named::findings(&format!("{} {}", graph.name, spec.name), spec, said.as_ref()));
+        }
         findings.extend(python(graph));
     }
     findings
-}
-
-/// The devices that a node's parameters name: a path under /dev, or the number of a camera.
-fn devices(graph: &Graph, spec: &NodeSpec) -> Vec<Finding> {
-    let path = |(name, value): (&String, &Value)| match value {
-        Value::String(text) if text.starts_with("/dev/") => Some(text.clone()),
-        Value::Number(number) if name == "device" => number.as_u64().map(|number| format!("/dev/video{number}")),
-        _ => None,
-    };
-    let finding = |path: String| {
-        let what = format!("{} {}", graph.name, spec.name);
-        if !Path::new(&path).exists() {
-            return Finding::new(what, State::Bad, format!("{path} is not there")).mend(
-                "is it plugged in? `ls /dev/video* /dev/tty*` shows what is; --set and the file say which is used",
-            );
-        }
-        match access(&path, Access::READ_OK | Access::WRITE_OK) {
-            Ok(()) => Finding::ok(what, format!("{path} is there")),
-            Err(_) => super::devices::refused_path(what, Path::new(&path)),
-        }
-    };
-    spec.params.iter().filter_map(path).map(finding).collect()
 }
 
 /// Whether the port is free on which the link will listen.

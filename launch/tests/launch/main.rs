@@ -12,6 +12,7 @@ use rustix::process::Signal;
 
 use crate::desk::{Desk, lives, send, until, until_so};
 
+mod calibrate;
 mod contain;
 mod desk;
 mod events;

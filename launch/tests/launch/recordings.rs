@@ -134,10 +134,14 @@ fn a_recording_ends_by_time_with_its_graph_and_with_its_launch() {
     let subs = |told: &BTreeMap<String, String>| told.keys().filter(|name| name.starts_with("LAUNCH_SUB_")).count();
     assert_eq!(subs(&told(&desk, "told")), 2);
 
+    fs::remove_file(desk.path("end")).unwrap();
     let killed = begin(&desk, &["record"]);
     let pid = desk.until_pids("recorder.pids", 2)[1];
     assert!(lives(pid));
     drop(killed);
+    // What it has is brought to the disk: it is asked to end, not killed.
+    until("the recorder of a killed launch has ended", || !lives(pid));
+    assert!(desk.path("end").exists());
 
     let mut recording = begin(&desk, &["record", "pilot/drive"]);
     desk.until_pids("recorder.pids", 3);
@@ -222,6 +226,32 @@ fn a_player_that_fails_brings_the_node_back_too() {
     crate::desk::send(desk.until_pids("player.pids", 1)[0], Signal::KILL);
     assert_eq!(playing.end(), Some(137));
     desk.until_state("cam", "running");
+}
+
+#[test]
+fn a_player_ends_with_a_launch_that_was_killed() {
+    let desk = desk();
+    let _launched = run(&desk);
+    let playing = begin(&desk, &["play", "lap.mcap", "--replace", "cam"]);
+    let player = desk.until_pids("player.pids", 1)[0];
+    drop(playing);
+    until("the player of a killed launch has ended", || !lives(player));
+}
+
+#[test]
+fn a_program_that_cannot_begin_says_why() {
+    let desk = Desk::with_programs(&[("recorder", "")]);
+    fs::write(desk.path("bin/recorder"), "#!/no/such/sh\n").unwrap();
+    desk.graph("t", &[("cam", "exec sleep 1000", "publish = { frames = \"CompressedImage\" }")]);
+    let _launched = desk.launch(&["t.toml"]);
+    let out = desk.verb(&["record"]);
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(out.status.code(), Some(1), "{said}");
+    let wanted = format!(
+        "launch: cannot run {}: No such file or directory (os error 2); it is there, but not the interpreter that its first line names\n",
+        desk.path("bin/recorder").display()
+    );
+    assert!(said.ends_with(&wanted), "{said}");
 }
 
 #[test]

@@ -77,10 +77,11 @@ fn a_new_listener_restarts_its_publisher_and_nobody_else() {
     desk.graph("t", &[("a", speaks, publish), ("b", &stay("b"), listens)]);
     let _launched = desk.launch(&["t.toml"]);
     let b = desk.until_pids("b.pids", 1);
+    let wiring = || fs::read_to_string(desk.path("a.wiring")).unwrap_or_default();
+    until("a is told of its listener", || wiring().lines().count() == 1);
     let further = format!("{listens}\npublish = {{ y = \"Array\" }}");
     desk.graph("t", &[("a", speaks, publish), ("b", &stay("b"), listens), ("c", &stay("c"), &further)]);
     assert_eq!(reloaded(&desk), "restarted a; started c; 1 untouched\n");
-    let wiring = || fs::read_to_string(desk.path("a.wiring")).unwrap_or_default();
     until("a is told of its new listener", || wiring().lines().count() == 2);
     assert!(wiring().lines().nth(1).unwrap().contains("-c.x"), "{}", wiring());
     desk.until_pids("c.pids", 1);

@@ -116,6 +116,20 @@ assert not camera({'run': 'motor', 'params': {'rate': 15, 'baud': 'x'}}), 'a mot
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
 }
 
+/// A program whose `device` is no camera.
+const PAD: &str = r#"echo '{"about": "reads", "params": {"properties": {"device": {}}}}'"#;
+
+/// A program whose `device` is one.
+const EYE: &str = r#"echo '{"about": "sees", "params": {"properties": {"device": {"x-device": "video"}}}}'"#;
+
+/// A program that says which of its parameters are devices.
+const BOARD: &str = r#"echo '{"about": "moves", "params": {"properties": {
+    "driver": {"type": "string"},
+    "bus": {"type": "string", "x-device": "i2c", "x-when": {"driver": [null, "pca9685"]}},
+    "pwm": {"type": "array", "x-device": "pwm"},
+    "line": {"type": "string", "x-device": "gpio"},
+    "interface": {"type": "string", "x-device": "can"}}}}'"#;
+
 #[test]
 fn the_doctor_says_what_will_not_work_and_how_to_mend_it() {
     let desk = Desk::new();
@@ -123,8 +137,13 @@ fn the_doctor_says_what_will_not_work_and_how_to_mend_it() {
     let findings = lines(&well.stdout);
     let of =
         |what: &str| findings.iter().find(|finding| finding["what"] == what).unwrap_or_else(|| panic!("no {what}"));
-    for what in ["runtime folder", "open files", "memory", "clock", "camera", "gamepad", "serial port", "containment"] {
-        assert!(["ok", "note", "warn"].contains(&of(what)["state"].as_str().unwrap()), "{}", of(what));
+    // Devices of this machine may be another user's: each is told one way or another.
+    let devices = ["camera", "gamepad", "serial port", "i2c bus", "gpio chip", "pwm chip", "can interface"];
+    for what in ["runtime folder", "open files", "memory", "clock", "containment"].iter().chain(&devices) {
+        let mut states = vec!["ok", "note", "warn"];
+        // Buses and chips are part of any computer: without a graph that names them, none is a fault.
+        states.extend(["camera", "gamepad", "serial port"].contains(what).then_some("bad"));
+        assert!(states.contains(&of(what)["state"].as_str().unwrap()), "{}", of(what));
     }
     // Everything that is not well says what to do.
     for finding in findings.iter().filter(|finding| ["warn", "bad"].contains(&finding["state"].as_str().unwrap())) {
@@ -145,6 +164,39 @@ fn the_doctor_says_what_will_not_work_and_how_to_mend_it() {
     let out = desk.verb(&["doctor", graph.to_str().unwrap()]);
     assert_eq!(out.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&out.stdout).contains("/dev/video-none is not there"), "{out:?}");
+
+    let desk = Desk::with_programs(&[("board", BOARD)]);
+    let graph = desk.path("far.toml");
+    for (params, says) in [
+        ("bus = \"/dev/i2c-none\"", "BAD   far a           /dev/i2c-none is not there"),
+        ("pwm = [\"pwmchip-none/0\"]", "BAD   far a           pwmchip-none is not there"),
+        ("line = \"gpiochip-none/3\"", "BAD   far a           /dev/gpiochip-none is not there"),
+        ("interface = \"can-none\"", "BAD   far a           can-none is not there"),
+    ] {
+        fs::write(&graph, format!("[graph]\nname = \"far\"\n[node.a]\nrun = \"board\"\nparams = {{ {params} }}\n"))
+            .unwrap();
+        let out = desk.verb(&["doctor", graph.to_str().unwrap()]);
+        assert!(String::from_utf8_lossy(&out.stdout).contains(says), "{out:?}");
+    }
+    // A number is a camera's only where the program says that it is one.
+    let desk = Desk::with_programs(&[("board", BOARD), ("pad", PAD), ("eye", EYE)]);
+    let graph = desk.path("far.toml");
+    for (run, device, found) in [("pad", "4000000", false), ("eye", "4000000", true), ("eye", "\"pattern\"", false)] {
+        let text = format!("[graph]\nname = \"far\"\n[node.a]\nrun = \"{run}\"\nparams = {{ device = {device} }}\n");
+        fs::write(&graph, text).unwrap();
+        let out = desk.verb(&["doctor", "--json", graph.to_str().unwrap()]);
+        let said: Vec<String> =
+            lines(&out.stdout).iter().filter(|it| it["what"] == "far a").map(|it| it["found"].to_string()).collect();
+        assert!(lines(&out.stdout).iter().any(|it| it["what"] == "far" && it["state"] == "ok"), "{out:?}");
+        let missing = if found { vec!["\"/dev/video4000000 is not there\"".to_owned()] } else { Vec::new() };
+        assert_eq!(said, missing, "{run} {device}");
+    }
+    // What is not used in this way may be missing.
+    let quiet =
+        "[graph]\nname = \"far\"\n[node.a]\nrun = \"board\"\nparams = { driver = \"none\", bus = \"/dev/i2c-none\" }\n";
+    fs::write(&graph, quiet).unwrap();
+    let out = desk.verb(&["doctor", graph.to_str().unwrap()]);
+    assert!(!String::from_utf8_lossy(&out.stdout).contains("/dev/i2c-none"), "{out:?}");
 
     fs::write(&graph, "[graph]\nname = \"far\"\n").unwrap();
     let out = desk.verb(&["doctor", graph.to_str().unwrap()]);
