@@ -16,6 +16,12 @@ test:
 faults *ARGS: build
     cargo test --release -p offboard-tests --test faults -- --show-output {{ARGS}}
 
+# cameras, gamepads and motor boards, in a virtual machine that has them; ONLY: a part of the scenarios' names, for instance camera::
+test-vm ONLY="": build
+    sh tests/setup.sh vm
+    cargo test --release -p offboard-tests --test guest --no-run
+    VM_ONLY={{ONLY}} cargo test --release -p offboard-tests --test vm -- --nocapture
+
 # arbitrary bytes against the graph file and the wire
 fuzz SECONDS="60":
     tests/fuzz/run.sh {{SECONDS}}

@@ -2,6 +2,7 @@
 # Installs what a Debian machine with Rust still lacks:
 #   tests/setup.sh demo    to build the nodes and to run the demonstration
 #   tests/setup.sh test    that, and what the tests use: a display without a screen, network tools, a clock that lies, a Python with pyzmq and protobuf
+#   tests/setup.sh vm      that, and a virtual machine with a camera, gamepads and motor boards (250 MB to fetch; without it those tests are skipped)
 # Says what it does before it does it; installs nothing that is there. Never touches Rust itself.
 set -eu
 
@@ -23,15 +24,24 @@ missing_packages() {
     need pkg-config has pkg-config                              # finds libudev
     need libudev-dev installed libudev-dev                      # gamepad
     need libclang-dev installed libclang-dev                    # camera: its bindings are made from kernel headers
-    if [ "$1" = test ] || [ -n "${DISPLAY:-}" ]; then           # viewer: loaded when it opens a window
+    if [ "$1" != demo ] || [ -n "${DISPLAY:-}" ]; then           # viewer: loaded when it opens a window
         need libx11-6 installed libx11-6
         need libxcursor1 installed libxcursor1
     fi
-    if [ "$1" = test ]; then
+    if [ "$1" != demo ]; then
         need xvfb has Xvfb
         need iproute2 has ip
         need faketime has faketime                              # a clock that jumps
+        need strace has strace                                  # a disk that is slow
         need python3-venv python3 -c 'import venv, ensurepip' 2>/dev/null
+    fi
+    if [ "$1" = vm ]; then
+        need qemu-system-x86 has qemu-system-x86_64
+        need busybox-static has busybox
+        need cpio has cpio
+        need kmod has depmod
+        need xz-utils has xz
+        need linux-headers-amd64 installed linux-headers-amd64  # to build the two virtual devices that Debian's kernel lacks
     fi
     echo $missing                                               # unquoted: one space between two
 }
@@ -58,12 +68,15 @@ make_venv() {
         mcap mcap-protobuf-support rerun-sdk pyarrow pandas av numpy pillow # read back what recorder wrote
 }
 
-case ${1:-} in demo | test) ;; *) die "say what for: tests/setup.sh demo, or tests/setup.sh test" ;; esac
+case ${1:-} in demo | test | vm) ;; *) die "say what for: tests/setup.sh demo, or test, or vm" ;; esac
 has cargo || die "there is no cargo: install Rust from https://rustup.rs and open a new shell"
 packages=$(missing_packages "$1")
 if [ -n "$packages" ]; then
     install $packages
 fi
-if [ "$1" = test ]; then
+if [ "$1" != demo ]; then
     make_venv
+fi
+if [ "$1" = vm ]; then
+    sh "$root/tests/vm/setup.sh"
 fi

@@ -6,16 +6,27 @@ use std::fs;
 
 use offboard_tests::{Bed, root};
 
+/// The section whose commands need devices: they are run in the virtual machine.
+const DEVICES: &str = "## Your camera, your gamepad, your motor board\n";
+
+/// The README without that section.
+fn text() -> String {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let (before, devices) = text.split_once(DEVICES).unwrap();
+    let (_, after) = devices.split_once("\n## ").unwrap();
+    format!("{before}\n## {after}")
+}
+
 /// The commands in the README's shell blocks.
 fn commands() -> Vec<String> {
-    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let text = text();
     let blocks = text.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap_or_default());
     blocks.flat_map(str::lines).map(str::to_owned).collect()
 }
 
 /// The TOML blocks of the README, each with the name that its first line gives.
 fn graph_files() -> Vec<(String, String)> {
-    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let text = text();
     let blocks = text.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap_or_default());
     blocks
         .map(|block| {
@@ -64,6 +75,18 @@ fn the_graph_files_of_the_readme_are_well_once_the_keys_are_filled_in() {
     for desktop in &files[1..] {
         let output = bed.verb(&["check", &files[0], desktop]);
         assert!(output.status.success(), "{desktop}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn the_graph_files_for_boards_are_well() {
+    let bed = Bed::new();
+    let files = fs::read_dir(root().join("graph/examples/boards")).unwrap().map(|entry| entry.unwrap().path());
+    let graphs: Vec<_> = files.filter(|path| path.extension().is_some_and(|ending| ending == "toml")).collect();
+    assert_eq!(graphs.len(), 3);
+    for graph in graphs {
+        let output = bed.verb(&["check", &graph.display().to_string()]);
+        assert!(output.status.success(), "{}: {}", graph.display(), String::from_utf8_lossy(&output.stderr));
     }
 }
 
