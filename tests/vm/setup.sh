@@ -65,7 +65,7 @@ ln -s /bin/env "$base/usr/bin/env"
 
 # Each module's file NAME.ko, and NAME.deps: what must be loaded, in order.
 depmod -b kernel "$version"
-for name in evdev uinput joydev vivid i2c-dev i2c-stub vcan can-raw virtio_pci 9p 9pnet_virtio videodev configfs ftdi_sio; do
+for name in evdev uinput vivid i2c-dev i2c-stub vcan can-raw virtio_pci 9p 9pnet_virtio videodev configfs; do
     modprobe -d kernel -S "$version" --show-depends "$name" | sed -n 's/^insmod \([^ ]*\).*/\1/p' > files
     while read -r file; do
         cp -n "$file" "$base/lib/modules/"
